@@ -1,0 +1,3 @@
+#pragma once
+#include "quantize.h"
+#include "kernels.h"

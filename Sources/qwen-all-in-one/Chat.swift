@@ -1,0 +1,5 @@
+import ArgumentParser
+
+struct Chat: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "stub")
+}

@@ -1,0 +1,5 @@
+import ArgumentParser
+
+struct Classify: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "stub")
+}

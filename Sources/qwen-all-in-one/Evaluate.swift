@@ -1,0 +1,5 @@
+import ArgumentParser
+
+struct Evaluate: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "stub")
+}

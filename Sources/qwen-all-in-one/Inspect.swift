@@ -1,0 +1,5 @@
+import ArgumentParser
+
+struct Inspect: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "stub")
+}

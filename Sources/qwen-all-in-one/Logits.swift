@@ -1,0 +1,5 @@
+import ArgumentParser
+
+struct Logits: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "stub")
+}

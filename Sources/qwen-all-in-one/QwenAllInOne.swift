@@ -1,0 +1,14 @@
+import ArgumentParser
+
+/// The command line: one file a subcommand; each parses flags, wires the targets, runs and prints.
+@main
+struct QwenAllInOne: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "qwen-all-in-one",
+        abstract: "One Qwen2 model on plain CPU: strict sentiment labels and short chat behind FastCGI.",
+        subcommands: [
+            Serve.self, Classify.self, Chat.self, Evaluate.self,
+            Convert.self, Synthesize.self, Inspect.self, Tokenize.self, Logits.self,
+        ]
+    )
+}

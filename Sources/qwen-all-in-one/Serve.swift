@@ -1,0 +1,5 @@
+import ArgumentParser
+
+struct Serve: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "stub")
+}

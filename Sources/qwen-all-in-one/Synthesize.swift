@@ -1,0 +1,5 @@
+import ArgumentParser
+
+struct Synthesize: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "stub")
+}
