@@ -22,13 +22,15 @@ static inline int cf_eventfd(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOC
 /// Names the calling thread (at most 15 bytes) for ps, top and gdb.
 static inline int cf_name_thread(const char *name) { return pthread_setname_np(pthread_self(), name); }
 
-/// FCGX_Init without the handlers for SIGTERM, SIGUSR1 and SIGPIPE that it installs.
+/// FCGX_Init without the handlers that it installs: SIGTERM and SIGUSR1 stay as they were, SIGPIPE is ignored, since
+/// a peer that went away must show as a write error and not end the process.
 static inline int cf_init(void) {
-    const int signals[] = {SIGTERM, SIGUSR1, SIGPIPE};
-    struct sigaction before[3];
-    for (int i = 0; i < 3; i++) sigaction(signals[i], NULL, &before[i]);
+    const int signals[] = {SIGTERM, SIGUSR1};
+    struct sigaction before[2];
+    for (int i = 0; i < 2; i++) sigaction(signals[i], NULL, &before[i]);
     int code = FCGX_Init();
-    for (int i = 0; i < 3; i++) sigaction(signals[i], &before[i], NULL);
+    for (int i = 0; i < 2; i++) sigaction(signals[i], &before[i], NULL);
+    signal(SIGPIPE, SIG_IGN);
     return code;
 }
 

@@ -43,9 +43,6 @@ package struct Request: ~Copyable {
 
     /// The query string, not decoded.
     package var query: String { parameter("QUERY_STRING") ?? "" }
-
-    /// True once the web server closed the connection, which it does as soon as its client goes away.
-    package func isClientGone() -> Bool { isPeerGone(raw.pointee.ipcFd) }
 }
 
 /// True when the other end of a connection has closed, or has shut down its writing half.

@@ -6,14 +6,22 @@ import Glibc
 /// After a failure (the peer closed, or read nothing for the send time-out) every further write is skipped.
 package struct ResponseWriter: ~Copyable {
     private let out: UnsafeMutablePointer<FCGX_Stream>
+    private let descriptor: Int32
     /// True once the head is written: the status can no longer change.
     package private(set) var hasHead = false
     /// True once the peer no longer takes bytes.
     package private(set) var hasFailed = false
 
-    init(out: UnsafeMutablePointer<FCGX_Stream>) { self.out = out }
+    init(out: UnsafeMutablePointer<FCGX_Stream>, descriptor: Int32) {
+        self.out = out
+        self.descriptor = descriptor
+    }
 
-    /// Writes the status line and headers. Names and values must be free of line breaks (`HeaderText.clean`).
+    /// True once the web server closed the connection, which it does as soon as its client goes away; also while
+    /// nothing is being written.
+    package func isClientGone() -> Bool { hasFailed || isPeerGone(descriptor) }
+
+    /// Writes the status line and headers. Names and values must be free of line breaks.
     package mutating func writeHead(status: Int, headers: [(name: String, value: String)]) {
         guard !hasHead else { return }
         hasHead = true

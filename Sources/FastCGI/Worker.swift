@@ -47,7 +47,7 @@ final class Worker {
 
         let body = try readBody(input, &recordGuard)
         let request = Request(raw: raw, body: body)
-        var writer = ResponseWriter(out: output)
+        var writer = ResponseWriter(out: output, descriptor: connection)
         handler(request, &writer)
         writer.flush()
         if writer.hasFailed { shutdown(connection, Int32(SHUT_RDWR)) }  // else finishing waits seconds for the peer

@@ -149,10 +149,10 @@ final class TestServer: Sendable {
 
     @Test func noticesThatTheClientWentAway() throws {
         let noticed = Mutex<Duration?>(nil)
-        let server = try TestServer { request, _ in
+        let server = try TestServer { _, writer in
             let start = ContinuousClock.now
             while .now - start < .seconds(3) {
-                if request.isClientGone() { return noticed.withLock { $0 = .now - start } }
+                if writer.isClientGone() { return noticed.withLock { $0 = .now - start } }
                 usleep(1_000)
             }
         }
