@@ -26,7 +26,7 @@ final class Activations {
     var memoryBytes: Int { memory.count }
 
     init(_ configuration: ModelConfiguration, _ options: ComputeOptions) throws(ModelError) {
-        func padded(_ size: Int) -> Int { roundUp(size, to: Int(CK_BLOCK.rawValue)) }
+        func padded(_ size: Int) -> Int { roundUp(size, to: CK_BLOCK) }
         let (rows, outputs) = (options.maxBatchRows, options.maxSequences)
         let half = configuration.headDimension / 2
         hiddenStride = padded(configuration.hiddenSize)
@@ -60,13 +60,13 @@ final class Activations {
     }
 
     private static func bytes(rows: Int, stride: Int) -> Int {
-        let blocks = rows * stride / Int(CK_BLOCK.rawValue)
+        let blocks = rows * stride / CK_BLOCK
         return RegionCursor.bytes(of: Float.self, rows * stride) + RegionCursor.bytes(of: Int8.self, rows * stride)
             + RegionCursor.bytes(of: Float.self, blocks) + RegionCursor.bytes(of: Int32.self, blocks)
     }
 
     private static func take(_ cursor: inout RegionCursor, rows: Int, stride: Int) -> ck_activations {
-        let blocks = rows * stride / Int(CK_BLOCK.rawValue)
+        let blocks = rows * stride / CK_BLOCK
         return ck_activations(
             values: cursor.take(Float.self, rows * stride),
             quants: cursor.take(Int8.self, rows * stride),

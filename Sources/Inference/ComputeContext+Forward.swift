@@ -1,6 +1,5 @@
 import CKernels
 import Glibc
-package import ModelFiles
 
 /// Qwen2's forward pass (Qwen2 Technical Report, arXiv 2407.10671), with Hugging Face's names.
 extension ComputeContext {
@@ -103,7 +102,7 @@ extension ComputeContext {
             act.tokens[index] = row.token
             act.positions[index] = row.position
             act.tables[index] = cache.table(of: Int(row.sequence))
-            if index == 0 || index - groupStart == Int(CK_MAX_QUERIES.rawValue)
+            if index == 0 || index - groupStart == CK_MAX_QUERIES
                 || row.sequence != rows[index - 1].sequence
             {
                 act.groups[groupCount] = Int32(index)

@@ -5,7 +5,7 @@ import Glibc
 ///
 /// A block holds 32 tokens of every layer; `[layer][block][kvHead]`, layout within a head in `kernels.h`.
 final class KVCache {
-    static let blockTokens = Int(CK_BLOCK.rawValue)
+    static let blockTokens = CK_BLOCK
 
     let blockCount: Int
     let maxSequences: Int

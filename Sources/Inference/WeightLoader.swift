@@ -67,7 +67,7 @@ struct WeightLoader {
 
     private mutating func vector(_ name: String) throws(ModelError) -> PaddedVector {
         let view = try Self.view(name, in: file)
-        let values = cursor.take(Float.self, roundUp(view.elementCount, to: Int(CK_BLOCK.rawValue)))
+        let values = cursor.take(Float.self, roundUp(view.elementCount, to: CK_BLOCK))
         guard ck_dequantize_row(view.type.rawValue, view.bytes.baseAddress, values, view.elementCount) else {
             throw ModelError.tensor(name, in: file.path, "has type \(view.type.name), unfit for a vector")
         }
@@ -112,7 +112,7 @@ extension WeightLoader {
 
     private static func packedBytes(_ view: TensorView, in path: String) throws(ModelError) -> Int {
         guard view.shape.count == 2 else {
-            return RegionCursor.bytes(of: Float.self, roundUp(view.elementCount, to: Int(CK_BLOCK.rawValue)))
+            return RegionCursor.bytes(of: Float.self, roundUp(view.elementCount, to: CK_BLOCK))
         }
         let bytes = ck_packed_bytes(view.type.rawValue, view.shape[0], view.shape[1])
         guard bytes > 0 else {

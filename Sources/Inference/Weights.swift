@@ -5,7 +5,7 @@ struct PackedMatrix {
     let packed: ck_matrix  // (outputs, inputs)
 
     /// Whether its kernel reads the quantised side of the activations.
-    var takesQuantizedInput: Bool { packed.type == UInt32(CK_Q8_0.rawValue) || packed.type == UInt32(CK_Q4_0.rawValue) }
+    var takesQuantizedInput: Bool { packed.type == UInt32(CK_Q8_0) || packed.type == UInt32(CK_Q4_0) }
 }
 
 /// F32 values, zero from the tensor's end to the next multiple of 32.
