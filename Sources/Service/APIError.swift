@@ -82,15 +82,14 @@ package struct APIError: Error, Equatable, CustomStringConvertible {
         self.init(400, "invalid_request_error", error.description, code: "invalid_json")
     }
 
-    /// param: where the messages came from.
-    init(_ error: PromptError, param: String) {
+    init(_ error: PromptError, source: TextSource) {
         let code: String? =
             switch error {
             case .tooLong, .tooManyScalars: "string_above_max_length"
             case .contextExceeded: "context_length_exceeded"
             default: nil
             }
-        self.init(400, "invalid_request_error", error.description, param: param, code: code)
+        self.init(400, "invalid_request_error", source.message(error), param: source.param(error), code: code)
     }
 
     // MARK: The server's state
@@ -136,5 +135,27 @@ package struct APIError: Error, Equatable, CustomStringConvertible {
 
     static func internalFault(_ message: String) -> APIError {
         APIError(500, "server_error", message, code: "internal_error")
+    }
+}
+
+/// Where in the request body a prompt's text stood.
+enum TextSource {
+    case messages
+    /// `input` of a classification; the index if it is an array.
+    case input(Int?)
+
+    func param(_ error: PromptError) -> String {
+        switch (self, error) {
+        case (.input(let index), _): index.map { "input[\($0)]" } ?? "input"
+        case (.messages, .emptyText(let at)), (.messages, .notAlternating(let at)), (.messages, .lastNotUser(let at)),
+            (.messages, .systemNotAllowed(_, let at)), (.messages, .historyNotAllowed(_, let at)):
+            "messages[\(at)]"
+        case (.messages, _): "messages"
+        }
+    }
+
+    func message(_ error: PromptError) -> String {
+        if case (.input, .emptyText) = (self, error) { return "\(param(error)) is empty; send some text" }
+        return error.description
     }
 }

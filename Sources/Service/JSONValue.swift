@@ -80,6 +80,12 @@ extension JSONValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, Ex
         return members.first { $0.name == name }?.value
     }
 
+    /// Adds a member to an object.
+    mutating func append(_ member: Member, if condition: Bool) {
+        guard condition, case .object(let members) = self else { return }
+        self = .object(members + [member])
+    }
+
     /// What the value is, for messages to the client.
     var kind: String {
         switch self {
