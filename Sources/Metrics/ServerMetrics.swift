@@ -39,12 +39,12 @@ package final class ServerMetrics: Sendable {
     package let memoryBudgetBytes = Gauge()
 
     let process = ProcessGauges()
-    let requestCounters: [String: [RequestOutcome: Counter]]
-    let requestLatencies: [String: Histogram]
+    package let requestCounters: [String: [RequestOutcome: Counter]]
+    package let requestLatencies: [String: Histogram]
     let rejectionCounters: [RejectionReason: Counter]
     /// 1xx…5xx
     let responseCounters = (0..<5).map { _ in Counter() }
-    let roles: [String]
+    package let roles: [String]
     let build: MetricFamily.Labels
 
     /// - Parameters:

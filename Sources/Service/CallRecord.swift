@@ -1,5 +1,5 @@
 import Metrics
-package import Scheduling
+import Scheduling
 
 /// What is known of an exchange for its log line and metrics; holds no text of the user's.
 struct CallRecord {

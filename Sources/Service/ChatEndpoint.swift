@@ -7,7 +7,10 @@ struct ChatEndpoint {
     let engine: RoleEngine
 
     func respond(
-        to call: Call, body: [UInt8], record: inout CallRecord, sink: inout some ResponseSink & ~Copyable
+        to call: Call,
+        body: [UInt8],
+        record: inout CallRecord,
+        sink: inout some ResponseSink & ~Copyable
     ) throws(Interruption) {
         do {
             let request = try ChatRequest(body: body)
@@ -16,8 +19,11 @@ struct ChatEndpoint {
             record.role = role.name
             record.streamed = request.stream
             var turn = ChatTurn(
-                request: request, role: role, model: engine.summary,
-                stream: request.stream ? EventStream(requestID: call.id) : nil)
+                request: request,
+                role: role,
+                model: engine.summary,
+                stream: request.stream ? EventStream(requestID: call.id) : nil
+            )
             if role.labels != nil {
                 try label(&turn, book, &record, &sink)
             } else {
@@ -35,7 +41,9 @@ struct ChatEndpoint {
 
     /// A label role's answer is its label.
     private func label(
-        _ turn: inout ChatTurn, _ book: RoleBook, _ record: inout CallRecord,
+        _ turn: inout ChatTurn,
+        _ book: RoleBook,
+        _ record: inout CallRecord,
         _ sink: inout some ResponseSink & ~Copyable
     ) throws {
         guard let work = try labelWork(turn.role, turn.request.messages, book) else { return }
@@ -52,7 +60,9 @@ struct ChatEndpoint {
     /// A reply, after the verdicts on the user's text that the role wants beside it. All are taken in at once, and
     /// cancelled together when their handles are dropped.
     private func reply(
-        _ turn: inout ChatTurn, _ book: RoleBook, _ record: inout CallRecord,
+        _ turn: inout ChatTurn,
+        _ book: RoleBook,
+        _ record: inout CallRecord,
         _ sink: inout some ResponseSink & ~Copyable
     ) throws {
         let reply = try prompted { () throws(PromptError) in
@@ -73,12 +83,17 @@ struct ChatEndpoint {
     }
 
     private func generate(
-        _ handle: GenerationHandle, _ turn: inout ChatTurn, _ record: inout CallRecord,
+        _ handle: GenerationHandle,
+        _ turn: inout ChatTurn,
+        _ record: inout CallRecord,
         _ sink: inout some ResponseSink & ~Copyable
     ) throws {
         guard case .reply(let maxCharacters) = turn.role.output else { return }
         var assembler = ReplyAssembler(
-            tokenizer: engine.tokenizer, maxCharacters: maxCharacters, stop: turn.request.stop)
+            tokenizer: engine.tokenizer,
+            maxCharacters: maxCharacters,
+            stop: turn.request.stop
+        )
         var modelEnded = false
         events: while true {
             switch try handle.nextEvent(stream: &turn.stream, sink: &sink) {

@@ -1,4 +1,4 @@
-import Roles
+package import Roles
 
 /// The body of `POST /v1/chat/completions`, checked. Content parts of one message are joined without a separator.
 package struct ChatRequest: Sendable, Equatable {

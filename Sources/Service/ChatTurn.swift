@@ -33,20 +33,25 @@ struct ChatTurn {
     mutating func send(_ text: String, to sink: inout some ResponseSink & ~Copyable) throws(Interruption) {
         guard !text.isEmpty else { return }
         content += text
-        try stream?.send(chunk(delta: ["content": .string(text)]), to: &sink)
+        let event = chunk(delta: ["content": .string(text)])
+        try stream?.send(event, to: &sink)
     }
 
     /// Sends what closes the stream, or the whole answer.
     mutating func end(
-        _ record: CallRecord, _ call: Call, to sink: inout some ResponseSink & ~Copyable
+        _ record: CallRecord,
+        _ call: Call,
+        to sink: inout some ResponseSink & ~Copyable
     ) throws(Interruption) {
         guard stream != nil else {
             sink.send(Response(json: whole(record.usage)), requestID: call.id)
             return
         }
-        try stream?.send(chunk(delta: [:], finishReason: .string(finishReason)), to: &sink)
+        let last = chunk(delta: [:], finishReason: .string(finishReason))
+        try stream?.send(last, to: &sink)
         if request.includeUsage {
-            try stream?.send(envelope("chat.completion.chunk", choices: [], usage: record.usage), to: &sink)
+            let usage = envelope("chat.completion.chunk", choices: [], usage: record.usage)
+            try stream?.send(usage, to: &sink)
         }
         try stream?.sendDone(to: &sink)
     }

@@ -7,7 +7,10 @@ struct ClassifyEndpoint {
     let engine: RoleEngine
 
     func respond(
-        to call: Call, body: [UInt8], record: inout CallRecord, sink: inout some ResponseSink & ~Copyable
+        to call: Call,
+        body: [UInt8],
+        record: inout CallRecord,
+        sink: inout some ResponseSink & ~Copyable
     ) throws(Interruption) {
         let works: [LabelWork]
         let handles: [GenerationHandle]
@@ -48,7 +51,8 @@ struct ClassifyEndpoint {
             guard let work else {
                 throw .invalid(
                     "role '\(role.name)' replies in free text; use a role with labels or /v1/chat/completions",
-                    param: "model")
+                    param: "model"
+                )
             }
             works.append(work)
         }

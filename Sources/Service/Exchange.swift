@@ -16,8 +16,11 @@ package struct Call: Sendable {
 
     init(_ request: borrowing Request) {
         self.init(
-            method: request.method, path: request.path, id: Identifier.request(request.parameter("REQUEST_ID")),
-            body: request.body)
+            method: request.method,
+            path: request.path,
+            id: Identifier.request(request.parameter("REQUEST_ID")),
+            body: request.body
+        )
     }
 }
 

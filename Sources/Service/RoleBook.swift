@@ -1,5 +1,5 @@
 import ModelFiles
-package import Roles
+import Roles
 
 /// One generation of the role set with what its roles need of the tokenizer. A request keeps the one it began with.
 struct RoleBook: Sendable {

@@ -1,6 +1,6 @@
 import Inference
-import Metrics
-import ModelFiles
+package import Metrics
+package import ModelFiles
 package import Roles
 package import Scheduling
 import Synchronization
@@ -18,7 +18,10 @@ package final class RoleEngine: Sendable {
 
     /// Loads the model and allocates all memory that the engine will ever use; `start` starts its thread.
     package init(
-        file: ModelFile, roles: RoleSet, options: SchedulerOptions, metrics: ServerMetrics
+        file: ModelFile,
+        roles: RoleSet,
+        options: SchedulerOptions,
+        metrics: ServerMetrics
     ) throws(ServiceError) {
         do {
             tokenizer = try Tokenizer.load(from: file)
@@ -73,8 +76,12 @@ package final class RoleEngine: Sendable {
         guard let labels = role.labels, let scorer = book.scorers[role.name] else { return nil }
         let prompt = try prompt(role, messages, newTokens: role.maxNewTokens)
         let request = GenerationRequest(
-            prompt: prompt.tokens, sharedPrefix: prompt.prefixCount, maxNewTokens: role.maxNewTokens,
-            bannedFrom: TokenID(tokenizer.count), constraint: scorer)
+            prompt: prompt.tokens,
+            sharedPrefix: prompt.prefixCount,
+            maxNewTokens: role.maxNewTokens,
+            bannedFrom: TokenID(tokenizer.count),
+            constraint: scorer
+        )
         return LabelWork(role: role.name, labels: labels, isTruncated: prompt.truncated, request: request)
     }
 
@@ -83,8 +90,13 @@ package final class RoleEngine: Sendable {
         let newTokens = min(maxTokens ?? .max, role.maxNewTokens, scheduler.options.maxNewTokens)
         let prompt = try prompt(role, messages, newTokens: newTokens)
         return GenerationRequest(
-            prompt: prompt.tokens, sharedPrefix: prompt.prefixCount, maxNewTokens: newTokens, stopTokens: stopTokens,
-            bannedFrom: TokenID(tokenizer.count), bannedTokens: tokenizer.controlTokenIDs)
+            prompt: prompt.tokens,
+            sharedPrefix: prompt.prefixCount,
+            maxNewTokens: newTokens,
+            stopTokens: stopTokens,
+            bannedFrom: TokenID(tokenizer.count),
+            bannedTokens: tokenizer.controlTokenIDs
+        )
     }
 
     private func prompt(_ role: Role, _ messages: [Message], newTokens: Int) throws(PromptError) -> Prompt {
@@ -105,8 +117,13 @@ struct LabelWork {
             throw .internalFault("role '\(role)' gave no label (\(result.reason.rawValue))")
         }
         return LabelVerdict(
-            label: labels[scorer.best], best: scorer.best, probabilities: zip(labels, scorer.probabilities).map { $0 },
-            margin: scorer.margin, isTruncated: isTruncated, result: result)
+            label: labels[scorer.best],
+            best: scorer.best,
+            probabilities: zip(labels, scorer.probabilities).map { $0 },
+            margin: scorer.margin,
+            isTruncated: isTruncated,
+            result: result
+        )
     }
 }
 

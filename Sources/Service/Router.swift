@@ -21,9 +21,13 @@ package enum Router {
     ]
 
     package static func route(
-        _ method: String, _ path: String, in table: [(path: String, method: String, endpoint: Endpoint)]
+        _ method: String,
+        _ path: String,
+        in table: [(path: String, method: String, endpoint: Endpoint)]
     ) throws(APIError) -> Endpoint {
-        guard let entry = table.first(where: { $0.path == path }) else { throw .notFound(path: String(path.prefix(128))) }
+        guard let entry = table.first(where: { $0.path == path }) else {
+            throw .notFound(path: String(path.prefix(128)))
+        }
         // The web server drops the body of an answer to HEAD.
         guard method == entry.method || (method == "HEAD" && entry.method == "GET") else {
             let allow = entry.method == "GET" ? "GET, HEAD" : entry.method

@@ -1,4 +1,4 @@
-package import Scheduling
+import Scheduling
 
 extension GenerationHandle {
     /// How often a waiting worker looks whether its client is still there.
@@ -7,7 +7,8 @@ extension GenerationHandle {
     /// The next event. Notices a client that went away, also while the request is queued or in prefill; leaving the
     /// handle then cancels the work. A stream is kept alive meanwhile.
     func nextEvent(
-        stream: inout EventStream?, sink: inout some ResponseSink & ~Copyable
+        stream: inout EventStream?,
+        sink: inout some ResponseSink & ~Copyable
     ) throws(Interruption) -> GenerationEvent {
         while true {
             if let event = next(timeoutMilliseconds: Self.glance) { return event }
@@ -18,7 +19,8 @@ extension GenerationHandle {
 
     /// The end of a request that yields no text: a label.
     func result(
-        stream: inout EventStream?, sink: inout some ResponseSink & ~Copyable
+        stream: inout EventStream?,
+        sink: inout some ResponseSink & ~Copyable
     ) throws(Interruption) -> GenerationResult {
         while true {
             switch try nextEvent(stream: &stream, sink: &sink) {
