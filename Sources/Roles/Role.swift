@@ -43,6 +43,13 @@ package struct RoleError: Error, CustomStringConvertible, Equatable {
     package let line: Int?
     package let message: String
 
+    /// - Parameter message: what it quotes from the file is brought on one line.
+    init(source: String, line: Int?, message: String) {
+        self.source = source
+        self.line = line
+        self.message = String(message.map { $0.isNewline ? " " : $0 })
+    }
+
     package var description: String {
         line.map { "\(source):\($0): \(message)" } ?? "\(source): \(message)"
     }
