@@ -95,14 +95,17 @@ struct ChatEndpoint {
             stop: turn.request.stop
         )
         var modelEnded = false
+        var tokens = 0  // those that made the reply: how many more came before the cancellation took hold is chance
         events: while true {
             switch try handle.nextEvent(stream: &turn.stream, sink: &sink) {
             case .token(let token):
-                guard !assembler.isComplete else { continue }  // on its way out
+                guard !assembler.isComplete else { continue }
+                tokens += 1
                 try turn.send(assembler.append(token), to: &sink)
                 if assembler.isComplete { handle.cancel() }
             case .finished(let result):
                 record.add(result)
+                record.completionTokens = tokens
                 modelEnded = result.reason == .stop
                 break events
             case .failed(let failure): throw APIError(failure)

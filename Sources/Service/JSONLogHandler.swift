@@ -25,7 +25,7 @@ package struct JSONLogHandler: LogHandler {
         _ = line.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
     }
 
-    /// Values that look like numbers are written as numbers.
+    /// Numbers are those given as `.stringConvertible`; all else is text.
     static func line(time: String, level: Logger.Level, message: String, metadata: Logger.Metadata) -> [UInt8] {
         var members = [
             JSONValue.Member(name: "time", value: .string(time)),
@@ -33,10 +33,15 @@ package struct JSONLogHandler: LogHandler {
             JSONValue.Member(name: "message", value: .string(message)),
         ]
         for (name, value) in metadata.sorted(by: { $0.key < $1.key }) {
-            let text = "\(value)"
-            let number: JSONValue? = Int(text).map { .integer($0) } ?? Double(text).map { .number($0) }
-            members.append(JSONValue.Member(name: name, value: number ?? .string(text)))
+            members.append(JSONValue.Member(name: name, value: json(value)))
         }
         return JSONValue.object(members).encoded + [UInt8(ascii: "\n")]
+    }
+
+    private static func json(_ value: Logger.MetadataValue) -> JSONValue {
+        guard case .stringConvertible(let number) = value else { return .string("\(value)") }
+        if let integer = number as? Int { return .integer(integer) }
+        if let double = number as? Double { return .number(double) }
+        return .string("\(value)")
     }
 }

@@ -115,17 +115,17 @@ package struct MainService: Sendable {
         _ seconds: Double
     ) {
         var metadata: Logger.Metadata = [
-            "request_id": "\(call.id)", "path": "\(call.path.prefix(128))", "status": "\(status)",
-            "outcome": "\(outcome.rawValue)", "seconds": "\(seconds.rounded(decimals: 4))",
+            "request_id": "\(call.id)", "path": "\(call.path.prefix(128))", "status": .stringConvertible(status),
+            "outcome": "\(outcome.rawValue)", "seconds": .stringConvertible(seconds.rounded(decimals: 4)),
         ]
         if let role = record.role {
             metadata["role"] = "\(role)"
-            metadata["prompt_tokens"] = "\(record.promptTokens)"
-            metadata["cached_tokens"] = "\(record.cachedTokens)"
-            metadata["completion_tokens"] = "\(record.completionTokens)"
-            metadata["queue_seconds"] = "\(record.queueSeconds.rounded(decimals: 4))"
-            metadata["prefill_seconds"] = "\(record.prefillSeconds.rounded(decimals: 4))"
-            metadata["decode_seconds"] = "\(record.decodeSeconds.rounded(decimals: 4))"
+            metadata["prompt_tokens"] = .stringConvertible(record.promptTokens)
+            metadata["cached_tokens"] = .stringConvertible(record.cachedTokens)
+            metadata["completion_tokens"] = .stringConvertible(record.completionTokens)
+            metadata["queue_seconds"] = .stringConvertible(record.queueSeconds.rounded(decimals: 4))
+            metadata["prefill_seconds"] = .stringConvertible(record.prefillSeconds.rounded(decimals: 4))
+            metadata["decode_seconds"] = .stringConvertible(record.decodeSeconds.rounded(decimals: 4))
         }
         logger.log(level: outcome == .failed ? .error : .info, "request", metadata: metadata)
     }

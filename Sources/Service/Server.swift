@@ -47,7 +47,12 @@ package final class Server: ServiceLifecycle.Service {
     package func run() async throws {
         try startListeners()
         try startMonitor()
-        try await onThread("load") { [self] in try load() }
+        do {
+            try await onThread("load") { [self] in try load() }
+        } catch {
+            closeListeners()
+            throw error
+        }
         let reloader = RoleReloader { [self] in reloadRoles() }
         try? await gracefulShutdown()  // throws only when cancelled, which ends the service as well
         reloader.cancel()
@@ -80,8 +85,8 @@ package final class Server: ServiceLifecycle.Service {
             "ready",
             metadata: [
                 "model": "\(summary.name)", "weight_type": "\(summary.weightType)",
-                "weight_bytes": "\(summary.weightBytes)", "roles": "\(roles.names.joined(separator: " "))",
-                "memory_budget_bytes": "\(engine.scheduler.memoryBudgetBytes)", "canary": "\(findings)",
+                "weight_bytes": .stringConvertible(summary.weightBytes), "roles": "\(roles.names.joined(separator: " "))",
+                "memory_budget_bytes": .stringConvertible(engine.scheduler.memoryBudgetBytes), "canary": "\(findings)",
             ]
         )
         try engine.pinPrefixes()
@@ -119,15 +124,22 @@ package final class Server: ServiceLifecycle.Service {
     private func drain() {
         state.beginDraining()
         notifier.send("STOPPING=1")
-        logger.info("draining", metadata: ["busy": "\(main.busy)", "queued": "\(main.queued)"])
+        logger.info("draining", metadata: ["busy": .stringConvertible(main.busy), "queued": .stringConvertible(main.queued)])
         main.stopAccepting()
         let isComplete = main.waitUntilIdle(timeout: options.drainLimit)
         if case .draining(.some(let engine)) = state.phase { engine.scheduler.stop() }
         if !isComplete { _ = main.waitUntilIdle(timeout: .seconds(5)) }
-        ops.stopAccepting()
-        _ = ops.waitUntilIdle(timeout: .seconds(2))
-        isOver.store(true, ordering: .relaxed)
+        closeListeners()
         logger.info("stopped", metadata: ["complete": "\(isComplete)"])
+    }
+
+    /// Gives back the sockets and ends all threads but the engine's.
+    private func closeListeners() {
+        for listener in [main, ops] {
+            listener.stopAccepting()
+            _ = listener.waitUntilIdle(timeout: .seconds(2))
+        }
+        isOver.store(true, ordering: .relaxed)
     }
 
     /// Runs blocking work on a thread of its own while the caller is suspended.

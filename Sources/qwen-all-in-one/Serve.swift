@@ -1,4 +1,5 @@
 import ArgumentParser
+import FastCGI
 import Logging
 import Scheduling
 import Service
@@ -33,6 +34,7 @@ struct Serve: AsyncParsableCommand {
     }
 
     func run() async throws {
+        ProcessHeap.bound()
         LoggingSystem.bootstrap { JSONLogHandler(label: $0) }
         let logger = Logger(label: "serve")
         var scheduler = try engine.schedulerOptions

@@ -1,0 +1,105 @@
+import Roles
+import Testing
+
+@testable import Service
+
+@Suite struct ChatRequestTests {
+    func parse(_ members: String) throws(APIError) -> ChatRequest {
+        try ChatRequest(body: Array("{\"model\":\"chat\",\(members)}".utf8))
+    }
+
+    let hello = #""messages":[{"role":"user","content":"你好"}]"#
+
+    @Test func readsWhatClientsSend() throws {
+        let messages = #"""
+            "messages":[{"role":"developer","content":"short"},
+            {"role":"user","name":"a","content":[{"type":"text","text":"你"},{"type":"text","text":"好"}]},
+            {"role":"assistant","content":"嗨","refusal":null,"tool_calls":[]},{"role":"user","content":"x"}]
+            """#
+        let options = #"""
+            "stream":true,"stream_options":{"include_usage":true},"max_tokens":9,"max_completion_tokens":5,
+            "stop":["a","b"],"seed":1,"temperature":0.0,"top_p":1,"n":1,"user":"u","metadata":{"a":"b"},"store":false,
+            "logprobs":false,"tools":[],"frequency_penalty":0,"response_format":{"type":"text"},"presence_penalty":null
+            """#
+        let request = try parse("\(messages),\(options)")
+        #expect(request.messages.map(\.author) == [.system, .user, .assistant, .user])
+        #expect(request.messages[1].content == "你好")
+        #expect(request.stream && request.includeUsage)
+        #expect(request.maxTokens == 5)
+        #expect(request.stop == ["a", "b"])
+    }
+
+    @Test(arguments: [
+        (#""messages":"x""#, "messages", "messages must be an array"),
+        (#""messages":[1]"#, "messages[0]", "messages[0] must be an object"),
+        (
+            #""messages":[{"role":"user","content":1}]"#, "messages[0].content",
+            "messages[0].content must be a string or an array of text parts"
+        ),
+        (
+            #""messages":[{"role":"user","content":[{"type":"image_url"}]}]"#, "messages[0].content[0]",
+            "messages[0].content[0] must be a text part"
+        ),
+        (
+            #""messages":[{"role":"tool","content":"x"}]"#, "messages[0].role",
+            "messages[0].role must be system, developer, user or assistant"
+        ),
+    ])
+    func namesTheFaultInMessages(members: String, param: String, message: String) throws {
+        let error = try #require(throws: APIError.self) { try parse(members) }
+        #expect(error.status == 400)
+        #expect(error.param == param)
+        #expect(error.message == message)
+    }
+
+    @Test(arguments: [
+        ("temperature", "0.7"), ("temperature", #""hot""#), ("top_p", "0.9"), ("n", "2"), ("logprobs", "true"),
+        ("top_logprobs", "3"), ("tools", #"[{"type":"function"}]"#), ("functions", "[{}]"),
+        ("response_format", #"{"type":"json_object"}"#), ("frequency_penalty", "1"), ("logit_bias", #"{"1":5}"#),
+        ("guided_choice", #"["a"]"#), ("max_tokens", "0"), ("max_completion_tokens", "-1"), ("max_tokens", #""9""#),
+        ("max_tokens", "1.5"), ("stop", "[\"a\",\"b\",\"c\",\"d\",\"e\"]"), ("stop", "7"), ("stop", "[\"\"]"),
+        ("stream", "1"), ("stream_options", #"{"include_usage":true}"#), ("seed", "1.5"), ("surprise", "1"),
+    ])
+    func namesTheFaultyParameter(name: String, value: String) throws {
+        let error = try #require(throws: APIError.self) { try parse("\(hello),\"\(name)\":\(value)") }
+        #expect(error.status == 400)
+        #expect(error.param == name)
+        #expect(error.message.contains(name))
+    }
+
+    @Test func boundsTheNumberOfMessages() throws {
+        let many = Array(repeating: #"{"role":"user","content":"a"}"#, count: 10_000).joined(separator: ",")
+        let error = try #require(throws: APIError.self) { try parse("\"messages\":[\(many)]") }
+        #expect(error.message == "messages has 10000 entries, the limit is 2000")
+    }
+
+    @Test(arguments: ["", "null", "[]", "{", "7", "{}", "{\"model\":7,\"messages\":[]}"])
+    func refusesOtherBodies(body: String) throws {
+        let error = try #require(throws: APIError.self) { try ChatRequest(body: Array(body.utf8)) }
+        #expect(error.status == 400)
+    }
+}
+
+@Suite struct ClassifyRequestTests {
+    func parse(_ body: String) throws(APIError) -> ClassifyRequest { try ClassifyRequest(body: Array(body.utf8)) }
+
+    @Test func takesOneTextOrSeveral() throws {
+        #expect(try parse(#"{"model":"m","input":"a"}"#).inputs == ["a"])
+        #expect(try parse(#"{"model":"m","input":["a","b"]}"#).inputs == ["a", "b"])
+    }
+
+    @Test(arguments: [
+        (#"{"model":"m"}"#, "input"), (#"{"input":"a"}"#, "model"), (#"{"model":"m","input":1}"#, "input"),
+        (#"{"model":"m","input":[]}"#, "input"), (#"{"model":"m","input":["a",2]}"#, "input[1]"),
+        (#"{"model":"m","input":"a","top_k":1}"#, "top_k"),
+    ])
+    func namesTheFault(body: String, param: String) throws {
+        #expect(try #require(throws: APIError.self) { try parse(body) }.param == param)
+    }
+
+    @Test func boundsTheNumberOfInputs() throws {
+        let inputs = Array(repeating: "\"a\"", count: 65).joined(separator: ",")
+        let error = try #require(throws: APIError.self) { try parse("{\"model\":\"m\",\"input\":[\(inputs)]}") }
+        #expect(error.message == "input has 65 texts, it takes 1 to 64")
+    }
+}

@@ -1,0 +1,189 @@
+import FastCGI
+import Glibc
+import Logging
+import Metrics
+import Roles
+import Scheduling
+import Testing
+
+@testable import Service
+
+@Suite struct MainServiceTests {
+    static let shared = Result { try TestEngine() }
+    let test: TestEngine
+    let service: MainService
+
+    init() throws {
+        test = try Self.shared.get()
+        service = Self.service(test.state)
+    }
+
+    static func service(_ state: ServiceState) -> MainService {
+        var logger = Logger(label: "test")
+        logger.logLevel = .critical
+        return MainService(state: state, logger: logger)
+    }
+
+    let chat = #"{"model":"chat","max_tokens":24,"messages":[{"role":"user","content":"你好"}]"#
+
+    @Test func classifies() throws {
+        var sink = Recorder()
+        service.answer(post("/v1/classify", #"{"model":"sentiment","input":["好","很差"]}"#), to: &sink)
+        let answer = try sink.json
+        #expect(sink.status == 200)
+        #expect(sink.headers["X-Request-Id"] == "test-request")
+        #expect(answer["object"] == "list")
+        #expect(answer["model"] == "sentiment")
+        guard case .array(let items) = answer["data"] else { throw APIError.internalFault("no data") }
+        #expect(items.map { $0["index"] } == [0, 1])
+        for item in items {
+            #expect(item["num_classes"] == 2)
+            #expect(item["truncated"] == false)
+            guard case .number(let first) = item["probs"]?["正面"], case .number(let second) = item["probs"]?["负面"],
+                case .number(let margin) = item["margin"]
+            else { throw APIError.internalFault("no probabilities") }
+            #expect(abs(first + second - 1) < 1e-9)
+            #expect(abs(abs(first - second) - margin) < 1e-9)
+            #expect(item["label"] == (first >= second ? "正面" : "负面"))
+        }
+    }
+
+    @Test func repliesWithLabels() throws {
+        var sink = Recorder()
+        service.answer(post("/v1/chat/completions", chat + "}"), to: &sink)
+        let answer = try sink.json
+        #expect(answer["object"] == "chat.completion")
+        guard case .array(let choices) = answer["choices"], let choice = choices.first else {
+            throw APIError.internalFault("no choice")
+        }
+        #expect(choice["message"]?["role"] == "assistant")
+        #expect(choice["finish_reason"] == "length")
+        #expect(answer["labels"]?["sentiment"]?["label"] != nil)
+        #expect(answer["usage"]?["completion_tokens"] == 24)
+    }
+
+    @Test func streamsWhatThePlainReplySays() throws {
+        var plain = Recorder()
+        service.answer(post("/v1/chat/completions", chat + "}"), to: &plain)
+        var sink = Recorder()
+        let body = chat + #","stream":true,"stream_options":{"include_usage":true}}"#
+        service.answer(post("/v1/chat/completions", body), to: &sink)
+        #expect(sink.headers["Content-Type"] == "text/event-stream; charset=utf-8")
+        #expect(sink.headers["X-Accel-Buffering"] == "no")
+        #expect(sink.events.last == "[DONE]")
+        let events = try sink.events.dropLast().map { try JSONParser.parse(Array($0.utf8)) }
+        #expect(Set(events.map { $0["id"]?.encoded }).count == 1)
+        #expect(events.allSatisfy { $0["object"] == "chat.completion.chunk" })
+        #expect(events[0]["labels"] == (try plain.json)["labels"])
+        let deltas = events.compactMap { event -> JSONValue? in
+            guard case .array(let choices) = event["choices"] else { return nil }
+            return choices.first?["delta"]
+        }
+        #expect(deltas.first == ["role": "assistant", "content": ""])
+        #expect(deltas.last == [:])
+        let text = deltas.compactMap { delta -> String? in
+            guard case .string(let piece) = delta["content"] else { return nil }
+            return piece
+        }.joined()
+        guard case .array(let choices) = (try plain.json)["choices"] else { throw APIError.internalFault("no choices") }
+        #expect(choices[0]["message"]?["content"] == .string(text))
+        #expect(events.last?["choices"] == [])
+        #expect(events.last?["usage"]?["completion_tokens"] == (try plain.json)["usage"]?["completion_tokens"])
+    }
+
+    @Test func labelRolesAnswerWithTheirLabel() throws {
+        var sink = Recorder()
+        let body = #"{"model":"sentiment","messages":[{"role":"user","content":"好"}]}"#
+        service.answer(post("/v1/chat/completions", body), to: &sink)
+        guard case .array(let choices) = (try sink.json)["choices"] else { throw APIError.internalFault("no choices") }
+        #expect(["正面", "负面"].contains(choices[0]["message"]?["content"]))
+        #expect(choices[0]["finish_reason"] == "stop")
+    }
+
+    @Test(arguments: [
+        ("/v1/nothing", "{}", 404, "not_found"),
+        ("/v1/models", "{}", 405, "method_not_allowed"),
+        ("/v1/classify", #"{"model":"nobody","input":"x"}"#, 404, "model_not_found"),
+        ("/v1/classify", #"{"model":"chat","input":"x"}"#, 400, nil),
+        ("/v1/classify", "{", 400, "invalid_json"),
+        ("/v1/classify", #"{"model":"sentiment","input":["a"," "]}"#, 400, nil),
+        ("/v1/chat/completions", #"{"model":"chat","messages":[]}"#, 400, nil),
+        ("/v1/chat/completions", #"{"model":"sentiment","messages":[{"role":"system","content":"x"}]}"#, 400, nil),
+    ])
+    func answersFaultsInTheAPIsShape(path: String, body: String, status: Int, code: String?) throws {
+        var sink = Recorder()
+        service.answer(post(path, body), to: &sink)
+        #expect(sink.status == status)
+        #expect(sink.headers["Content-Type"] == "application/json")
+        #expect(sink.headers["X-Request-Id"] == "test-request")
+        let error = try #require(try sink.json["error"])
+        #expect(error["code"] == code.map { .string($0) } ?? .null)
+        for name in ["message", "type", "param"] { #expect(error[name] != nil) }
+        if status == 405 { #expect(sink.headers["Allow"] == "GET, HEAD") }
+    }
+
+    @Test func saysWhichInputIsEmpty() throws {
+        var sink = Recorder()
+        service.answer(post("/v1/classify", #"{"model":"sentiment","input":["a"," "]}"#), to: &sink)
+        #expect(try sink.json["error"]?["message"] == "input[1] is empty; send some text")
+        #expect(try sink.json["error"]?["param"] == "input[1]")
+    }
+
+    @Test func refusesABodyOverTheLimit() {
+        var sink = Recorder()
+        service.answer(
+            Call(method: "POST", path: "/v1/classify", id: "test-request", body: .failure(.tooLarge(limit: 9))),
+            to: &sink
+        )
+        #expect(sink.status == 413)
+    }
+
+    @Test func refusesWhileLoadingWithRetryAfter() {
+        var sink = Recorder()
+        Self.service(ServiceState(metrics: test.metrics)).answer(get("/v1/models"), to: &sink)
+        #expect(sink.status == 503)
+        #expect(sink.headers["Retry-After"] == "5")
+    }
+
+    @Test func listsTheRoles() throws {
+        var sink = Recorder()
+        service.answer(get("/v1/models"), to: &sink)
+        guard case .array(let models) = (try sink.json)["data"] else { throw APIError.internalFault("no data") }
+        #expect(models.map { $0["id"] } == test.engine.roles.names.map { .string($0) })
+    }
+
+    @Test func aGoneClientFreesItsSequences() throws {
+        let own = try TestEngine()
+        var sink = Recorder()
+        sink.leavesAfter = 3
+        Self.service(own.state).answer(
+            post(
+                "/v1/chat/completions",
+                #"{"model":"chat","stream":true,"messages":[{"role":"user","content":"你好"}]}"#
+            ),
+            to: &sink
+        )
+        #expect(sink.writes.count == 3)
+        #expect(own.metrics.requestCounters["chat"]?[.cancelled]?.value == 1)
+        let end = ContinuousClock.now + .seconds(2)
+        while own.engine.scheduler.snapshot.isBusy, .now < end { usleep(2_000) }
+        #expect(own.engine.scheduler.snapshot.kvBlocksUsed == 0)
+    }
+
+    @Test func refusesWhatTheQueueCannotHold() throws {
+        let own = try TestEngine(queueLimit: 0, maxSequences: 1)
+        var sink = Recorder()
+        // A chat turn needs two places at once: its own and its annotation's.
+        Self.service(own.state).answer(post("/v1/chat/completions", chat + "}"), to: &sink)
+        #expect(sink.status == 400)
+        let blocker = try own.engine.scheduler.submit(
+            GenerationRequest(prompt: [1, 2, 3], maxNewTokens: 900, bannedTokens: [256, 257, 258])
+        )
+        var second = Recorder()
+        Self.service(own.state).answer(post("/v1/classify", #"{"model":"sentiment","input":"x"}"#), to: &second)
+        blocker.cancel()
+        #expect(second.status == 429)
+        #expect(second.headers["Retry-After"] != nil)
+        #expect(try second.json["error"]?["type"] == "rate_limit_error")
+    }
+}

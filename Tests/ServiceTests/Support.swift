@@ -1,0 +1,97 @@
+import Glibc
+import Metrics
+import ModelFiles
+import Roles
+import Scheduling
+import Synchronization
+import Testing
+
+@testable import Service
+
+let packageRoot = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(3).joined(separator: "/")
+
+/// Takes a response apart for tests; may play a client that leaves or reads nothing more.
+struct Recorder: ResponseSink, ~Copyable {
+    private(set) var status: Int?
+    private(set) var headers: [String: String] = [:]
+    private(set) var text = ""
+    private(set) var writes: [String] = []
+    /// After so many writes the client is gone.
+    var leavesAfter = Int.max
+
+    var hasHead: Bool { status != nil }
+
+    mutating func writeHead(status: Int, headers: [(name: String, value: String)]) {
+        self.status = status
+        self.headers = Dictionary(headers.map { ($0.name, $0.value) }) { first, _ in first }
+    }
+
+    mutating func write(_ bytes: [UInt8]) {
+        writes.append(String(decoding: bytes, as: UTF8.self))
+        text += writes.last ?? ""
+    }
+
+    mutating func flush() -> Bool { !isClientGone() }
+    func isClientGone() -> Bool { writes.count >= leavesAfter }
+
+    var json: JSONValue {
+        get throws { try JSONParser.parse(Array(text.utf8)) }
+    }
+
+    /// The data of each event.
+    var events: [String] {
+        text.split(separator: "\n\n").filter { $0.hasPrefix("data: ") }.map { String($0.dropFirst(6)) }
+    }
+}
+
+/// A small model with random weights whose tokens are single bytes, and the project's own roles.
+final class TestEngine: Sendable {
+    let engine: RoleEngine
+    let metrics: ServerMetrics
+    let state: ServiceState
+
+    init(queueLimit: Int = 8, maxSequences: Int = 4) throws {
+        let path = "/tmp/service-test-\(getpid())-\(UInt32.random(in: 0...UInt32.max)).gguf"
+        defer { unlink(path) }
+        try Synthesizer.synthesize(.tiny, type: .f32, seed: 7, tokenizer: Self.tokenizer, to: path)
+        let roles = try RoleSet(directory: "\(packageRoot)/roles")
+        metrics = ServerMetrics(roles: roles.names, build: [])
+        var options = SchedulerOptions()
+        options.threads = 1
+        options.queueLimit = queueLimit
+        options.maxSequences = maxSequences
+        engine = try RoleEngine(file: try ModelFile.open(path), roles: roles, options: options, metrics: metrics)
+        try engine.start()
+        state = ServiceState(metrics: metrics)
+        state.becomeReady(engine)
+    }
+
+    deinit { engine.scheduler.stop() }
+
+    /// GPT-2's byte alphabet and the three control tokens.
+    private static var tokenizer: [(String, MetadataValue)] {
+        var shifted: UInt32 = 0x100
+        var tokens: [[UInt8]] = (0..<256).map { (byte: UInt32) in
+            var scalar = byte
+            if !((0x21...0x7e).contains(byte) || (0xa1...0xac).contains(byte) || byte >= 0xae) {
+                scalar = shifted
+                shifted += 1
+            }
+            return Unicode.Scalar(scalar).map { Array(String(Character($0)).utf8) } ?? []
+        }
+        tokens += ["<|endoftext|>", "<|im_start|>", "<|im_end|>"].map { Array($0.utf8) }
+        let types = [Int32](repeating: 1, count: 256) + [3, 3, 3]
+        return [
+            ("tokenizer.ggml.model", .string("gpt2")), ("tokenizer.ggml.pre", .string("qwen2")),
+            ("tokenizer.ggml.tokens", .array(MetadataArray(tokens))),
+            ("tokenizer.ggml.token_type", .array(MetadataArray(types))),
+            ("tokenizer.ggml.merges", .array(MetadataArray([[UInt8]]()))),
+        ]
+    }
+}
+
+func post(_ path: String, _ body: String) -> Call {
+    Call(method: "POST", path: path, id: "test-request", body: .success(Array(body.utf8)))
+}
+
+func get(_ path: String) -> Call { Call(method: "GET", path: path, id: "test-request", body: .success([])) }
