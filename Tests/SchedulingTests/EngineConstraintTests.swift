@@ -5,7 +5,7 @@ import Testing
 @testable import Scheduling
 
 @Suite struct EngineConstraintTests {
-    private let paths: [[TokenID]] = [[1, 2, 3], [1, 2, 4], [1, 5], [6], [6, 7, 8, 9]]
+    private let paths: [[TokenID]] = [[1, 2, 3], [1, 2, 4], [1, 5], [6], [6, 7, 8, 9], [8, 2, 3]]
 
     private func request(_ prompt: [TokenID], sharedPrefix: Int = 0) -> GenerationRequest {
         GenerationRequest(
@@ -32,7 +32,7 @@ import Testing
         bench.runAll()
         let result = try #require(job.outcome.result)
         #expect(result.reason == .constraint)
-        #expect(result.generatedTokens == 4)
+        #expect(result.generatedTokens == 3)
         let constraint = try #require(result.constraint as? PathConstraint)
         #expect(constraint.seen == expected(prompt))
         #expect(company.outcome.tokens == Toy.continuation(of: self.prompt(9), count: 30))

@@ -31,7 +31,7 @@ import Testing
         return Answer(tokens: outcome.tokens, logprobs: outcome.tokens.indices.map { handle.logprobs(at: $0) })
     }
 
-    private let paths: [[TokenID]] = [[1, 2, 3], [1, 2, 4], [1, 5], [6]]
+    private let paths: [[TokenID]] = [[1, 2, 3], [1, 2, 4], [5, 6], [6]]
 
     private func labelRequest(_ prompt: [TokenID], sharedPrefix: Int = 0) -> GenerationRequest {
         let constraint = PathConstraint(paths: paths, allowedTokens: [7, 8, 250])
