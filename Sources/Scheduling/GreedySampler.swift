@@ -53,11 +53,12 @@ enum GreedySampler {
             .init(token: TokenID(index), logprob: Float(Double(logits[index] - maximum) - log(sum)))
         }
         var best: [Int] = []
-        for index in 0..<min(limit, logits.count) {
-            if best.count == top, best.last.map({ logits[index] <= logits[$0] }) ?? true { continue }
+        var least = -Float.infinity  // to be beaten once `best` is full
+        for index in 0..<(top > 0 ? min(limit, logits.count) : 0) where best.count < top || logits[index] > least {
             let place = best.firstIndex { logits[$0] < logits[index] } ?? best.count
             best.insert(index, at: place)
             if best.count > top { best.removeLast() }
+            least = best.last.map { logits[$0] } ?? least
         }
         return TokenLogprobs(chosen: entry(Int(chosen)), top: best.map(entry))
     }

@@ -1,0 +1,128 @@
+import Inference
+import Metrics
+import ModelFiles
+import Synchronization
+import Testing
+
+@testable import Scheduling
+
+@Suite struct EngineAdmissionTests {
+    @Test func reservesEverythingAtAdmission() throws {
+        let bench = Bench()
+        _ = try bench.submit(reply(prompt(30, seed: 1), 35))  // 65 tokens: 3 blocks
+        bench.engine.step()
+        #expect(bench.engine.allocator.usedCount == 3)
+        #expect(bench.progress.blocksUsed.load(ordering: .relaxed) == 3)
+        bench.runAll()
+        #expect(bench.engine.allocator.usedCount == 0)
+    }
+
+    @Test func waitsForBlocksAndThenRuns() throws {
+        let bench = Bench { $0.kvBlocks = 4 }
+        let first = try bench.submit(reply(prompt(60, seed: 1), 20))  // 3 blocks
+        let second = try bench.submit(reply(prompt(60, seed: 2), 20))
+        bench.engine.step()
+        #expect(bench.engine.running.count == 1)
+        bench.runAll()
+        #expect(first.outcome.tokens == Toy.continuation(of: prompt(60, seed: 1), count: 20))
+        #expect(second.outcome.tokens == Toy.continuation(of: prompt(60, seed: 2), count: 20))
+    }
+
+    @Test func labelsAreAdmittedFirstWithinTheBound() throws {
+        let bench = Bench {
+            $0.maxSequences = 1
+            $0.queueLimit = 20
+        }
+        var jobs: [(String, Job)] = []
+        for index in 0..<2 { jobs.append(("chat", try bench.submit(reply(prompt(5, seed: UInt64(index)), 1)))) }
+        for index in 0..<6 { jobs.append(("label", try bench.submit(label(prompt(5, seed: UInt64(index)))))) }
+        var order: [String] = []
+        for _ in 0..<jobs.count {
+            bench.engine.step()
+            for (name, job) in jobs where job.outcome.ending != nil { order.append(name) }
+            jobs.removeAll { $0.1.outcome.ending != nil }
+        }
+        #expect(order == ["label", "label", "label", "label", "chat", "label", "label", "chat"])
+    }
+
+    @Test func fullQueueRefusesAndTakesInAgainLater() throws {
+        let bench = Bench {
+            $0.maxSequences = 1
+            $0.queueLimit = 2
+        }
+        let jobs = try (0..<3).map { _ in try bench.submit(reply([1, 2], 2)) }
+        #expect(throws: AdmissionError.full(retryAfterSeconds: 1)) { try bench.submit(reply([1], 1)) }
+        bench.engine.step()
+        #expect(throws: AdmissionError.full(retryAfterSeconds: 1)) { try bench.submit(reply([1], 1)) }
+        bench.runAll()
+        #expect(jobs.allSatisfy { $0.outcome.reason == .length })
+        #expect(try bench.submit(reply([1], 1)).outcome.ending == nil)
+    }
+
+    @Test func takesInAllOrNone() throws {
+        let bench = Bench {
+            $0.maxSequences = 1
+            $0.queueLimit = 2
+        }
+        _ = try bench.submit(reply([1], 1))
+        let three = (0..<3).map { _ in Job(reply([1], 1)) }
+        #expect(throws: AdmissionError.full(retryAfterSeconds: 1)) { try bench.queue.submit(three) }
+        #expect(bench.progress.waiting.load(ordering: .relaxed) == 1)
+        try bench.queue.submit(Array(three.prefix(2)))
+        #expect(bench.progress.waiting.load(ordering: .relaxed) == 3)
+        bench.runAll()
+        #expect(three.prefix(2).allSatisfy { $0.outcome.reason == .length })
+    }
+
+    @Test func cancelledInTheQueueNeverStarts() throws {
+        let bench = Bench { $0.maxSequences = 1 }
+        let running = try bench.submit(reply(prompt(4, seed: 1), 20))
+        let queued = try bench.submit(reply([77, 77, 77], 20))
+        bench.engine.step()
+        queued.cancel()
+        bench.engine.step()
+        #expect(queued.outcome.reason == .cancelled)
+        #expect(bench.progress.outstanding.load(ordering: .relaxed) == 1)
+        bench.runAll()
+        #expect(running.outcome.tokens == Toy.continuation(of: prompt(4, seed: 1), count: 20))
+        #expect(!bench.executor.batches.joined().contains { $0.token == 77 && $0.position == 2 })
+    }
+
+    @Test(arguments: [0, 1, 3])
+    func cancelFreesBlocksWithinOneStepAndStopsNoOther(stepsBefore: Int) throws {
+        let bench = Bench { $0.prefillChunk = 16 }
+        let other = try bench.submit(reply(prompt(4, seed: 1), 30))
+        bench.engine.step()
+        let cancelled = try bench.submit(reply(prompt(40, seed: 2), 30))  // three chunks of prefill
+        for _ in 0..<stepsBefore + 1 { bench.engine.step() }
+        #expect(bench.engine.allocator.usedCount == 5)
+        cancelled.cancel()
+        bench.engine.step()
+        #expect(bench.engine.allocator.usedCount == 2)
+        #expect(cancelled.outcome.reason == .cancelled)
+        bench.runAll()
+        #expect(other.outcome.tokens == Toy.continuation(of: prompt(4, seed: 1), count: 30))
+    }
+
+    @Test func metricsTellWhatHappened() throws {
+        let bench = Bench()
+        _ = bench.pin(prompt(40, seed: 1))
+        let jobs = try (0..<3).map { _ in
+            try bench.submit(reply(prompt(40, seed: 1) + [5, 6], 4, sharedPrefix: 40))
+        }
+        bench.runAll()
+        #expect(jobs.allSatisfy { $0.outcome.reason == .length })
+        let metrics = bench.metrics
+        #expect(metrics.promptTokens.value == 3 * 42)
+        #expect(metrics.prefixCacheQueries.value == 3 * 42)
+        #expect(metrics.prefixCacheHits.value == 3 * 40)
+        #expect(metrics.generationTokens.value == 12)
+        #expect(metrics.timeToFirstToken.read().count == 3)
+        #expect(metrics.interTokenLatency.read().count == 9)
+        #expect(metrics.queueTime.read().count == 3)
+        #expect(metrics.prefillTime.read().count == 3)
+        #expect(metrics.decodeTime.read().count == 3)
+        #expect(metrics.requestsRunning.value == 0 && metrics.requestsWaiting.value == 0)
+        #expect(metrics.kvCacheUsage.value == 2.0 / 64)
+    }
+}
