@@ -14,9 +14,17 @@ struct BytePairEncoder {
     private var symbols: [TokenID] = []
     /// ranks[i]: rank of merging symbols[i] with the one after it.
     private var ranks: [UInt32] = []
-    private var next: [Int] = []
-    private var previous: [Int] = []
+    private var nodes: [Node] = []
     private var heap = MinHeap()
+
+    /// A token in the linked list of a long piece; together, so that a merge touches few cache lines.
+    private struct Node {
+        var symbol: TokenID
+        /// Of merging it with the next one.
+        var rank: UInt32
+        var previous: Int
+        var next: Int
+    }
 
     init(merges: MergeTable, byteTokens: [TokenID], scanLimit: Int = 64) {
         self.merges = merges
@@ -24,7 +32,7 @@ struct BytePairEncoder {
         self.scanLimit = scanLimit
     }
 
-    /// Appends the tokens of text[range]. O(n log n) in the piece's length, 48 bytes of scratch a byte.
+    /// Appends the tokens of text[range]. O(n log n) in the piece's length, at most 60 bytes of scratch a byte.
     mutating func encode(_ text: borrowing Span<UInt8>, _ range: Range<Int>, into output: inout [TokenID]) {
         if range.count == 1 {
             output.append(byteTokens[Int(text[range.lowerBound])])
@@ -63,86 +71,42 @@ struct BytePairEncoder {
     /// one whose rank is no longer that of its position is stale.
     private mutating func mergeByHeap(into output: inout [TokenID]) {
         let count = symbols.count
-        next.removeAll(keepingCapacity: true)
-        previous.removeAll(keepingCapacity: true)
-        next.append(contentsOf: 1...count)
-        previous.append(contentsOf: -1..<count - 1)
+        nodes.removeAll(keepingCapacity: true)
+        for i in 0..<count { nodes.append(Node(symbol: symbols[i], rank: ranks[i], previous: i - 1, next: i + 1)) }
         heap.assign((0..<count).compactMap { Self.entry(ranks[$0], $0) })
         while let entry = heap.popMin() {
             let position = Int(entry & 0xFF_FFFF_FFFF)
-            let rank = UInt32(entry >> 40)
-            guard ranks[position] == rank else { continue }
-            let absorbed = next[position]
-            let following = next[absorbed]
-            symbols[position] = merges.merged(rank)
-            ranks[absorbed] = MergeTable.noRank
-            next[position] = following
-            if following < count { previous[following] = position }
-            updateRank(at: position, count: count)
-            if previous[position] >= 0 { updateRank(at: previous[position], count: count) }
+            guard nodes[position].rank == UInt32(entry >> 40) else { continue }
+            merge(at: position)
         }
         var position = 0
         while position < count {
-            output.append(symbols[position])
-            position = next[position]
+            output.append(nodes[position].symbol)
+            position = nodes[position].next
         }
     }
 
-    private mutating func updateRank(at position: Int, count: Int) {
-        let following = next[position]
-        let rank = following < count ? merges.rank(symbols[position], symbols[following]) : MergeTable.noRank
-        ranks[position] = rank
+    /// Joins the token at `position` with the next one.
+    private mutating func merge(at position: Int) {
+        let absorbed = nodes[position].next
+        let following = nodes[absorbed].next
+        nodes[absorbed].rank = MergeTable.noRank
+        nodes[position].symbol = merges.merged(nodes[position].rank)
+        nodes[position].next = following
+        if following < nodes.count { nodes[following].previous = position }
+        updateRank(at: position)
+        if nodes[position].previous >= 0 { updateRank(at: nodes[position].previous) }
+    }
+
+    private mutating func updateRank(at position: Int) {
+        let next = nodes[position].next
+        let rank =
+            next < nodes.count ? merges.rank(nodes[position].symbol, nodes[next].symbol) : MergeTable.noRank
+        nodes[position].rank = rank
         if let entry = Self.entry(rank, position) { heap.push(entry) }
     }
 
     private static func entry(_ rank: UInt32, _ position: Int) -> UInt64? {
         rank == MergeTable.noRank ? nil : UInt64(rank) << 40 | UInt64(position)
-    }
-}
-
-/// A binary heap of integers, smallest first.
-struct MinHeap {
-    private var items: [UInt64] = []
-
-    /// Replaces the content; O(n).
-    mutating func assign(_ values: some Sequence<UInt64>) {
-        items.removeAll(keepingCapacity: true)
-        items.append(contentsOf: values)
-        for i in stride(from: items.count / 2 - 1, through: 0, by: -1) { siftDown(from: i) }
-    }
-
-    mutating func push(_ value: UInt64) {
-        items.append(value)
-        var child = items.count - 1
-        while child > 0 {
-            let parent = (child - 1) / 2
-            guard value < items[parent] else { break }
-            items[child] = items[parent]
-            child = parent
-        }
-        items[child] = value
-    }
-
-    mutating func popMin() -> UInt64? {
-        guard let smallest = items.first, let last = items.popLast() else { return nil }
-        if !items.isEmpty {
-            items[0] = last
-            siftDown(from: 0)
-        }
-        return smallest
-    }
-
-    private mutating func siftDown(from start: Int) {
-        let value = items[start]
-        var parent = start
-        while true {
-            var child = 2 * parent + 1
-            guard child < items.count else { break }
-            if child + 1 < items.count, items[child + 1] < items[child] { child += 1 }
-            guard items[child] < value else { break }
-            items[parent] = items[child]
-            parent = child
-        }
-        items[parent] = value
     }
 }

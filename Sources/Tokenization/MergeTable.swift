@@ -10,7 +10,7 @@ struct MergeTable: Sendable {
         var rank: UInt32
     }
 
-    /// Open addressing with linear probing; a negative `left` is empty. A power of two, at most half full.
+    /// Open addressing with linear probing; a negative `left` is empty. A power of two, at most three quarters full.
     private var entries: [Entry]
     private let mask: Int
     /// By rank.
@@ -18,7 +18,7 @@ struct MergeTable: Sendable {
 
     init(capacity: Int) {
         var size = 1024
-        while size < 2 * capacity { size *= 2 }
+        while 3 * size < 4 * capacity { size *= 2 }
         entries = [Entry](repeating: Entry(left: -1, right: -1, rank: Self.noRank), count: size)
         mask = size - 1
         merged.reserveCapacity(capacity)

@@ -8,6 +8,7 @@ struct TokenizerBuilder {
     private var index: VocabularyIndex?
     private var merges = MergeTable(capacity: 0)
     private var mergeCapacity = 0
+    private var lastMerged: TokenID = 0
     private var scratch: [UInt8] = []
 
     init(path: String) {
@@ -46,7 +47,9 @@ struct TokenizerBuilder {
     /// Ends the tokens; merges may follow.
     mutating func finishTokens(mergeCount: Int) throws(TokenizerError) {
         guard mergeCount <= Vocabulary.maximumCount else { throw error("\(mergeCount) merges are too many") }
-        index = VocabularyIndex(vocabulary)
+        let index = VocabularyIndex(vocabulary)
+        if let duplicate = index.duplicate { throw error("token \(duplicate) repeats an earlier one") }
+        self.index = index
         merges = MergeTable(capacity: mergeCount)
         mergeCapacity = mergeCount
     }
@@ -73,9 +76,17 @@ struct TokenizerBuilder {
         isInAlphabet = ByteAlphabet.decode(right, into: &scratch) && isInAlphabet
         guard isInAlphabet, let leftID = index.id(of: scratch[..<middle], in: vocabulary),
             let rightID = index.id(of: scratch[middle...], in: vocabulary),
-            let merged = index.id(of: scratch[...], in: vocabulary)
+            let merged = merged(index)
         else { throw error("merge \(merges.count) joins or makes a token that the vocabulary lacks") }
         merges.append(left: leftID, right: rightID, merged: merged)
+        lastMerged = merged
+    }
+
+    /// The token with the bytes in `scratch`. Tries the one after the last merge's first: vocabularies are in that order.
+    private func merged(_ index: VocabularyIndex) -> TokenID? {
+        let guess = lastMerged + 1
+        if vocabulary.kind(guess) == .normal, vocabulary.content(guess) == scratch[...] { return guess }
+        return index.id(of: scratch[...], in: vocabulary)
     }
 
     func build(_ properties: Tokenizer.Properties) throws(TokenizerError) -> Tokenizer {

@@ -15,8 +15,8 @@ struct Vocabulary: Sendable {
         case byte = 6
     }
 
-    /// More ids than any published vocabulary has; a bound on what a file can make us allocate.
-    static let maximumCount = 1 << 22
+    /// More ids than any published vocabulary has; a bound on what a file can make us allocate. Ids + 1 fit 22 bits.
+    static let maximumCount = (1 << 22) - 1
 
     private struct Span32 {
         var start: UInt32
@@ -60,33 +60,42 @@ struct Vocabulary: Sendable {
 
 /// From bytes to the id of a normal token; needed only while loading.
 struct VocabularyIndex {
-    /// Open addressing with linear probing; -1 is empty. A power of two, at most half full.
-    private var slots: [TokenID]
+    /// Open addressing with linear probing; a power of two, at most three quarters full. A slot is 0 if empty, or 10 bits of
+    /// the hash, so that other tokens on the way are passed without looking at their bytes, above 22 bits of id + 1.
+    private var slots: [UInt32]
     private let mask: Int
+    /// A normal token whose bytes an earlier one has too.
+    private(set) var duplicate: TokenID?
 
-    /// Two normal tokens with the same bytes keep the lower id.
     init(_ vocabulary: Vocabulary) {
         var capacity = 1024
-        while capacity < 2 * vocabulary.idCount { capacity *= 2 }
-        slots = [TokenID](repeating: -1, count: capacity)
+        while 3 * capacity < 4 * vocabulary.idCount { capacity *= 2 }
+        slots = [UInt32](repeating: 0, count: capacity)
         mask = capacity - 1
         for id in 0..<TokenID(vocabulary.idCount) where vocabulary.kind(id) == .normal {
-            let content = vocabulary.content(id)
-            let slot = slot(of: content, in: vocabulary)
-            if slots[slot] < 0 { slots[slot] = id }
+            let (slot, tag) = find(vocabulary.content(id), in: vocabulary)
+            if slots[slot] != 0 { duplicate = id }
+            slots[slot] = tag << 22 | UInt32(id + 1)
         }
     }
 
     func id(of bytes: ArraySlice<UInt8>, in vocabulary: Vocabulary) -> TokenID? {
-        let id = slots[slot(of: bytes, in: vocabulary)]
-        return id < 0 ? nil : id
+        let slot = slots[find(bytes, in: vocabulary).slot]
+        return slot == 0 ? nil : Self.id(slot)
     }
 
-    private func slot(of bytes: ArraySlice<UInt8>, in vocabulary: Vocabulary) -> Int {
+    /// The slot that holds the bytes, or the empty one where they belong; and the hash's 10 bits.
+    private func find(_ bytes: ArraySlice<UInt8>, in vocabulary: Vocabulary) -> (slot: Int, tag: UInt32) {
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325  // FNV-1a
         for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
-        var slot = Int(truncatingIfNeeded: hash ^ hash >> 32) & mask
-        while slots[slot] >= 0, vocabulary.content(slots[slot]) != bytes { slot = (slot + 1) & mask }
-        return slot
+        let tag = UInt32(truncatingIfNeeded: hash >> 54)
+        var slot = Int(truncatingIfNeeded: hash) & mask
+        while slots[slot] != 0 {
+            if slots[slot] >> 22 == tag, vocabulary.content(Self.id(slots[slot])) == bytes { break }
+            slot = (slot + 1) & mask
+        }
+        return (slot, tag)
     }
+
+    private static func id(_ slot: UInt32) -> TokenID { TokenID(slot & 0x3F_FFFF) - 1 }
 }
