@@ -2,7 +2,7 @@
 package enum Converter {
     /// Matrices become `type`; norm weights and biases stay F32. Values pass through F32. Holds one tensor's pages at a time.
     ///
-    /// - Parameter tokenizer: the `tokenizer.*` metadata. Rows of the embedding beyond its tokens are named `[PAD<id>]`.
+    /// - Parameter tokenizer: the `tokenizer.*` metadata, with a token (if only an unused one) for each row of the embedding.
     package static func convert(
         _ source: ModelFile,
         type: TensorType,

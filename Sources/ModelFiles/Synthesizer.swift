@@ -5,22 +5,20 @@ package enum Synthesizer {
 
     /// The same arguments give the same bytes. Streams: memory does not grow with the model.
     ///
-    /// - Parameter tokenizer: the `tokenizer.*` metadata; `tokenizer.ggml.tokens` must be among it.
+    /// - Parameters:
+    ///   - name: of the model, for its metadata.
+    ///   - tokenizer: the `tokenizer.*` metadata, with a token (if only an unused one) for each row of the embedding.
     package static func synthesize(
-        _ shape: ModelShape,
+        _ dimensions: ModelDimensions,
+        name: String,
         type: TensorType,
         seed: UInt64,
         tokenizer: [(String, MetadataValue)],
         to path: String
     ) throws(ModelFileError) {
-        guard let tokens = tokenizer.first(where: { $0.0 == "tokenizer.ggml.tokens" })?.1.strings, tokens.count > 0
-        else {
-            throw ModelFileError(path: path, reason: "cannot be written without a tokenizer's tokens")
-        }
-        let dimensions = shape.dimensions(tokenCount: tokens.count)
         let general: [(String, MetadataValue)] = [
             ("general.architecture", .string(ModelDimensions.architecture)),
-            ("general.name", .string("Random \(shape.rawValue), seed \(seed)")),
+            ("general.name", .string(name)),
         ]
         var writer = GGUFWriter()
         writer.add(

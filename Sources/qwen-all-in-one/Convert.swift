@@ -1,5 +1,38 @@
 import ArgumentParser
+import ModelFiles
+import Tokenization
 
 struct Convert: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "stub")
+    static let configuration = CommandConfiguration(
+        abstract: "Write a Hugging Face folder as one GGUF file.",
+        discussion: """
+            Matrices get the chosen type; norm weights and biases stay f32. The folder holds config.json, safetensors \
+            (one file or shards) and the tokenizer; roles.json, an array of role names, is taken over when it is there.
+            """
+    )
+
+    @Argument(help: "The Hugging Face folder.")
+    var folder: String
+
+    @Argument(help: "The GGUF file to write.")
+    var output: String
+
+    @Option(help: "How matrices are stored.")
+    var type: TensorType = .q8_0
+
+    func run() throws {
+        let source = try ModelFile.open(folder)
+        let tokenizer = try Tokenizer.load(folder: folder)
+        let rows = try source.tensor("token_embd.weight").shape[0]
+        let metadata = tokenizer.ggufMetadata(vocabularySize: rows)
+        try Converter.convert(source, type: type, tokenizer: metadata, to: output)
+        let written = try ModelFile.open(output)
+        print("\(output): \(written.tensors.count) tensors, \(written.fileBytes) bytes, \(type.name)")
+    }
+}
+
+extension TensorType: ExpressibleByArgument {
+    package init?(argument: String) { self.init(name: argument) }
+    package var defaultValueDescription: String { name }
+    package static var allValueStrings: [String] { allCases.map(\.name) }
 }
