@@ -40,7 +40,7 @@ package struct GGUFWriter {
     /// A tensor small enough to lie in memory, encoded from floats when the file is written.
     package mutating func addTensor(_ name: String, _ type: TensorType, _ shape: [Int], values: [Float]) {
         addTensor(name, type, shape) { sink throws(ModelFileError) in
-            var encoder = RowEncoder(type: type, tensor: name)
+            var encoder = RowEncoder(type: type, tensor: name, path: "values in memory")
             try values.withUnsafeBufferPointer { floats throws(ModelFileError) in try encoder.encode(floats, into: sink)
             }
         }

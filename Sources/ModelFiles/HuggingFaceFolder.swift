@@ -162,7 +162,6 @@ extension HuggingFaceFolder {
         guard names.count <= shardLimit else {
             throw ModelFileError(path: path, reason: "names \(names.count) shards; the limit is \(shardLimit)")
         }
-        var shards: [Shard] = []
         for name in names {
             guard name.hasSuffix(".safetensors"), !name.hasPrefix("."), !name.utf8.contains(0),
                 !name.utf8.contains(UInt8(ascii: "/"))
@@ -172,14 +171,15 @@ extension HuggingFaceFolder {
                     reason: "shard '\(printable(name))' is not a plain .safetensors file name"
                 )
             }
-            let shard = try Shard(path: "\(folder)/\(name)")
+        }
+        var shards: [Shard] = []
+        for name in names { shards.append(try Shard(path: "\(folder)/\(name)")) }
+        for (name, shard) in zip(names, shards) {
             let expected = Set(index.weightMap.lazy.filter { $0.value == name }.map(\.key))
-            if let odd = expected.symmetricDifference(shard.tensors.map(\.name)).min() {
-                let reason =
-                    expected.contains(odd) ? "is not in \(name), where the index places it" : "is not in the index"
-                throw ModelFileError(path: shard.file.path, tensor: odd, reason: reason)
-            }
-            shards.append(shard)
+            guard let odd = expected.symmetricDifference(shard.tensors.map(\.name)).min() else { continue }
+            let reason =
+                expected.contains(odd) ? "is not here, where the index places it" : "is not placed here by the index"
+            throw ModelFileError(path: shard.file.path, tensor: odd, reason: reason)
         }
         return shards
     }

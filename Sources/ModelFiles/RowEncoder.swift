@@ -6,12 +6,15 @@ struct RowEncoder {
     static let chunk = 1 << 16
 
     let type: TensorType
+    /// For messages: the tensor and the file that it comes from.
     let tensor: String
+    let path: String
     private var encoded: [UInt8]
 
-    init(type: TensorType, tensor: String) {
+    init(type: TensorType, tensor: String, path: String) {
         self.type = type
         self.tensor = tensor
+        self.path = path
         encoded = [UInt8](repeating: 0, count: Self.chunk / type.blockSize * type.bytesPerBlock)
     }
 
@@ -39,7 +42,7 @@ struct RowEncoder {
             guard let source = view.bytes.baseAddress,
                 ck_dequantize_row(view.type.rawValue, source + offset, &values, count)
             else {
-                throw ModelFileError(path: "conversion", tensor: tensor, reason: "cannot be read as \(view.type.name)")
+                throw ModelFileError(path: path, tensor: tensor, reason: "cannot be read as \(view.type.name)")
             }
             try values.withUnsafeBufferPointer { floats throws(ModelFileError) in
                 try encodeChunk(UnsafeBufferPointer(rebasing: floats[..<count]), into: sink)
@@ -53,7 +56,7 @@ struct RowEncoder {
     ) throws(ModelFileError) {
         guard ck_quantize_row(type.rawValue, values.baseAddress, &encoded, values.count) else {
             throw ModelFileError(
-                path: "conversion",
+                path: path,
                 tensor: tensor,
                 reason: "holds NaN, infinity or a value too large for \(type.name)"
             )

@@ -9,5 +9,13 @@ package struct TensorView: @unchecked Sendable {
     /// Exactly the product of `shape` in `type`. Aligned to the file's alignment in GGUF; not at all in safetensors.
     package let bytes: UnsafeRawBufferPointer
 
+    /// - Parameter bytes: as many as `shape` needs in `type`; whoever makes the view keeps them alive.
+    package init(name: String, type: TensorType, shape: [Int], bytes: UnsafeRawBufferPointer) {
+        self.name = name
+        self.type = type
+        self.shape = shape
+        self.bytes = bytes
+    }
+
     package var elementCount: Int { shape.reduce(1, *) }
 }
