@@ -1,4 +1,5 @@
 // RoPE, writing to the KV cache, and the spread of attention over rows and heads.
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -29,12 +30,21 @@ static void rotate(float *x, const float *cosines, const float *sines, size_t ha
     }
 }
 
-static void halves(const ck_kernels *kernels, const float *x, size_t n, uint16_t *out) {
+/// Writes one head of one token to the cache, `step` values apart, finite in the cache's precision.
+static void store_head(const ck_kernels *kernels, const float *x, size_t n, void *cache, bool wide, size_t at,
+                       size_t step) {
+    if (wide) {
+        // fminf gives the number where the other is NaN.
+        for (size_t d = 0; d < n; d++) ((float *)cache)[at + d * step] = fmaxf(fminf(x[d], FLT_MAX), -FLT_MAX);
+        return;
+    }
     float padded[CK_MAX_HEAD];
-    memcpy(padded, x, n * sizeof *x);
+    uint16_t halves[CK_MAX_HEAD];
     const size_t whole = (n + 7) / 8 * 8;
+    memcpy(padded, x, n * sizeof *x);
     memset(padded + n, 0, (whole - n) * sizeof *x);
-    kernels->to_f16(padded, out, whole);
+    kernels->to_f16(padded, halves, whole);
+    for (size_t d = 0; d < n; d++) ((uint16_t *)cache)[at + d * step] = halves[d];
 }
 
 static void store_row(void *context, size_t row) {
@@ -44,19 +54,16 @@ static void store_row(void *context, size_t row) {
     const float *cosines = job->at->cosines + row * half, *sines = job->at->sines + row * half;
     const int32_t position = job->at->positions[row];
     const size_t block = (size_t)job->at->tables[row][position / CK_BLOCK], token = (size_t)position % CK_BLOCK;
-    uint16_t *cache = h->cache + block * h->kv_heads * head_block, stored[CK_MAX_HEAD];
+    size_t at = block * h->kv_heads * head_block;
 
     const float scale = 1 / sqrtf((float)h->head_dim);
     for (size_t head = 0; head < h->heads; head++)
         rotate(h->q + row * h->q_stride + head * h->head_dim, cosines, sines, half, scale);
-    for (size_t head = 0; head < h->kv_heads; head++, cache += head_block) {
-        float *k = h->k + row * h->kv_stride + head * h->head_dim;
-        rotate(k, cosines, sines, half, 1);
-        halves(job->engine->kernels, k, h->head_dim, stored);
-        for (size_t d = 0; d < h->head_dim; d++) cache[d * CK_BLOCK + token] = stored[d];
-        halves(job->engine->kernels, h->v + row * h->kv_stride + head * h->head_dim, h->head_dim, stored);
-        uint16_t *v = cache + h->head_dim * CK_BLOCK + token * h->head_stride;
-        memcpy(v, stored, h->head_dim * sizeof *v);
+    for (size_t head = 0; head < h->kv_heads; head++, at += head_block) {
+        const size_t from = row * h->kv_stride + head * h->head_dim, v = at + h->head_dim * CK_BLOCK;
+        rotate(h->k + from, cosines, sines, half, 1);
+        store_head(job->engine->kernels, h->k + from, h->head_dim, h->cache, h->wide, at + token, CK_BLOCK);
+        store_head(job->engine->kernels, h->v + from, h->head_dim, h->cache, h->wide, v + token * h->head_stride, 1);
     }
 }
 
@@ -73,7 +80,8 @@ static void attend_group(void *context, size_t index) {
     const size_t first = (size_t)job->at->groups[group], end = (size_t)job->at->groups[group + 1];
     const size_t head_block = ck_head_block(h->head_dim, h->head_stride);
     ck_queries queries = {
-        .cache = h->cache + kv_head * head_block, .block_stride = h->kv_heads * head_block,
+        .cache = (const uint8_t *)h->cache + kv_head * head_block * (h->wide ? sizeof(float) : sizeof(uint16_t)),
+        .wide = h->wide, .block_stride = h->kv_heads * head_block,
         .blocks = job->at->tables[first], .head_dim = h->head_dim, .head_stride = h->head_stride,
     };
     for (size_t query = 0; query < (end - first) * shared; query++) {

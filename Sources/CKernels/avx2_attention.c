@@ -4,16 +4,21 @@
 #if defined(__x86_64__)
 #include <float.h>
 
+/// Eight values of the cache, `at` values from its start.
+AVX2_INLINE __m256 cached(const bool wide, const ck_queries *a, size_t at) {
+    return wide ? _mm256_loadu_ps((const float *)a->cache + at) : load_f16((const uint16_t *)a->cache + at);
+}
+
 /// p[r] = q[r] · K for 32 tokens, lanes are tokens.
-AVX2_INLINE void scores(const int R, const ck_queries *a, const uint16_t *k, float p[][CK_BLOCK]) {
+AVX2_INLINE void scores(const bool wide, const int R, const ck_queries *a, size_t k, float p[][CK_BLOCK]) {
 #pragma clang loop unroll(full)
     for (int half = 0; half < 2; half++) {
         __m256 sum[CK_MAX_QUERIES][2];
 #pragma clang loop unroll(full)
         for (int r = 0; r < R; r++) sum[r][0] = sum[r][1] = _mm256_setzero_ps();
         for (size_t d = 0; d < a->head_dim; d++) {
-            const uint16_t *tokens = k + d * CK_BLOCK + 16 * half;
-            const __m256 low = load_f16(tokens), high = load_f16(tokens + 8);
+            const size_t tokens = k + d * CK_BLOCK + 16 * (size_t)half;
+            const __m256 low = cached(wide, a, tokens), high = cached(wide, a, tokens + 8);
 #pragma clang loop unroll(full)
             for (int r = 0; r < R; r++) {
                 const __m256 q = _mm256_broadcast_ss(a->q[r] + d);
@@ -51,8 +56,8 @@ AVX2_INLINE __m256 weigh(float *p, int32_t visible, float *largest, __m256 *tota
 }
 
 /// out[r] = out[r] · rescale[r] + p[r] · V, lanes are the head's dimensions.
-AVX2_INLINE void weighted_values(const int R, const ck_queries *a, const uint16_t *v, const float p[][CK_BLOCK],
-                                 const __m256 *rescale, float out[][CK_MAX_HEAD]) {
+AVX2_INLINE void weighted_values(const bool wide, const int R, const ck_queries *a, size_t v,
+                                 const float p[][CK_BLOCK], const __m256 *rescale, float out[][CK_MAX_HEAD]) {
     for (size_t d = 0; d < a->head_stride; d += 16) {
         __m256 sum[CK_MAX_QUERIES][2];
 #pragma clang loop unroll(full)
@@ -61,8 +66,8 @@ AVX2_INLINE void weighted_values(const int R, const ck_queries *a, const uint16_
             sum[r][1] = _mm256_mul_ps(_mm256_load_ps(out[r] + d + 8), rescale[r]);
         }
         for (size_t t = 0; t < CK_BLOCK; t++) {
-            const uint16_t *values = v + t * a->head_stride + d;
-            const __m256 low = load_f16(values), high = load_f16(values + 8);
+            const size_t values = v + t * a->head_stride + d;
+            const __m256 low = cached(wide, a, values), high = cached(wide, a, values + 8);
 #pragma clang loop unroll(full)
             for (int r = 0; r < R; r++) {
                 const __m256 weight = _mm256_broadcast_ss(&p[r][t]);
@@ -80,7 +85,7 @@ AVX2_INLINE void weighted_values(const int R, const ck_queries *a, const uint16_
 
 /// Online softmax (Milakov and Gimelshein 2018) by cache block. A block that is masked for one of the queries leaves
 /// it untouched: its weights are zero and its rescale is exactly 1.
-AVX2_INLINE void attend(const int R, const ck_queries *a) {
+AVX2_INLINE void attend(const bool wide, const int R, const ck_queries *a) {
     _Alignas(32) float p[CK_MAX_QUERIES][CK_BLOCK], out[CK_MAX_QUERIES][CK_MAX_HEAD];
     __m256 total[CK_MAX_QUERIES], rescale[CK_MAX_QUERIES];
     float largest[CK_MAX_QUERIES];
@@ -92,10 +97,10 @@ AVX2_INLINE void attend(const int R, const ck_queries *a) {
         if (a->position[r] > last) last = a->position[r];
     }
     for (int32_t start = 0; start <= last; start += CK_BLOCK) {
-        const uint16_t *k = a->cache + (size_t)a->blocks[start / CK_BLOCK] * a->block_stride;
-        scores(R, a, k, p);
+        const size_t k = (size_t)a->blocks[start / CK_BLOCK] * a->block_stride;
+        scores(wide, R, a, k, p);
         for (int r = 0; r < R; r++) rescale[r] = weigh(p[r], a->position[r] + 1 - start, &largest[r], &total[r]);
-        weighted_values(R, a, k + a->head_dim * CK_BLOCK, p, rescale, out);
+        weighted_values(wide, R, a, k + a->head_dim * CK_BLOCK, p, rescale, out);
     }
     for (int r = 0; r < R; r++) {
         const float sum = sum_lanes(total[r]);
@@ -103,12 +108,17 @@ AVX2_INLINE void attend(const int R, const ck_queries *a) {
     }
 }
 
-AVX2 void ck_avx2_attention(const ck_queries *queries) {
+AVX2_INLINE void attend_all(const bool wide, const ck_queries *queries) {
     switch (queries->count) {
-    case 1: attend(1, queries); break;
-    case 2: attend(2, queries); break;
-    case 3: attend(3, queries); break;
-    default: attend(4, queries); break;
+    case 1: attend(wide, 1, queries); break;
+    case 2: attend(wide, 2, queries); break;
+    case 3: attend(wide, 3, queries); break;
+    default: attend(wide, 4, queries); break;
     }
+}
+
+AVX2 void ck_avx2_attention(const ck_queries *queries) {
+    if (queries->wide) attend_all(true, queries);
+    else attend_all(false, queries);
 }
 #endif

@@ -133,17 +133,20 @@ static void to_f16(const float *x, uint16_t *y, size_t n) {
     for (size_t i = 0; i < n; i++) y[i] = ck_to_f16_clamped(x[i]);
 }
 
+static inline float cached(const ck_queries *a, size_t at) {
+    return a->wide ? ((const float *)a->cache)[at] : ck_from_f16(((const uint16_t *)a->cache)[at]);
+}
+
 /// Online softmax (Milakov and Gimelshein 2018) by cache block: the block's maximum rescales what came before.
 static void attend(const ck_queries *a, size_t query) {
     const int32_t position = a->position[query];
     const float *q = a->q[query];
     float out[CK_MAX_HEAD] = {0}, largest = -FLT_MAX, lanes[8] = {0}, total = 0;
     for (int32_t start = 0; start <= position; start += CK_BLOCK) {
-        const uint16_t *k = a->cache + (size_t)a->blocks[start / CK_BLOCK] * a->block_stride;
-        const uint16_t *v = k + a->head_dim * CK_BLOCK;
+        const size_t k = (size_t)a->blocks[start / CK_BLOCK] * a->block_stride, v = k + a->head_dim * CK_BLOCK;
         float p[CK_BLOCK] = {0}, block_largest = largest;
         for (size_t d = 0; d < a->head_dim; d++)
-            for (size_t t = 0; t < CK_BLOCK; t++) p[t] += q[d] * ck_from_f16(k[d * CK_BLOCK + t]);
+            for (size_t t = 0; t < CK_BLOCK; t++) p[t] += q[d] * cached(a, k + d * CK_BLOCK + t);
         for (size_t t = 0; t < CK_BLOCK; t++)
             if (start + (int32_t)t <= position && p[t] > block_largest) block_largest = p[t];
         const float rescale = exponential(largest - block_largest);
@@ -153,7 +156,7 @@ static void attend(const ck_queries *a, size_t query) {
             lanes[j] = lanes[j] * rescale + (p[j] + p[j + 8] + (p[j + 16] + p[j + 24]));
         for (size_t d = 0; d < a->head_dim; d++) out[d] *= rescale;
         for (size_t t = 0; t < CK_BLOCK; t++)
-            for (size_t d = 0; d < a->head_dim; d++) out[d] += p[t] * ck_from_f16(v[t * a->head_stride + d]);
+            for (size_t d = 0; d < a->head_dim; d++) out[d] += p[t] * cached(a, v + t * a->head_stride + d);
         largest = block_largest;
     }
     for (size_t j = 0; j < 8; j++) total += lanes[j];

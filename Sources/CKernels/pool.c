@@ -135,6 +135,17 @@ ck_pool *ck_pool_create(size_t threads) {
 
 size_t ck_pool_threads(const ck_pool *pool) { return pool->started + 1; }
 
+uint64_t ck_pool_cpu_nanoseconds(const ck_pool *pool) {
+    uint64_t sum = 0;
+    for (size_t index = 0; index < pool->started; index++) {
+        clockid_t clock;
+        struct timespec time;
+        if (pthread_getcpuclockid(pool->threads[index], &clock) == 0 && clock_gettime(clock, &time) == 0)
+            sum += (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+    }
+    return sum;
+}
+
 void ck_pool_destroy(ck_pool *pool) {
     if (!pool) return;
     pthread_mutex_lock(&pool->mutex);

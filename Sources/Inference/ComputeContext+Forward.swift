@@ -131,6 +131,7 @@ extension ComputeContext {
             q_stride: act.attention.stride,
             kv_stride: act.kvStride,
             cache: cache.layer(index),
+            wide: cache.precision == .f32,
             heads: model.configuration.headCount,
             kv_heads: model.configuration.kvHeadCount,
             head_dim: model.configuration.headDimension,

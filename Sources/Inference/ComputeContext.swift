@@ -34,7 +34,8 @@ package final class ComputeContext {
         kvBlocks = options.kvBlocks
         maxSequences = options.maxSequences
         maxBatchRows = options.maxBatchRows
-        cache = try KVCache(model.configuration, blocks: kvBlocks, maxSequences: maxSequences)
+        let precision = options.kvPrecision ?? (model.weightType == TensorType.f32.name ? .f32 : .f16)
+        cache = try KVCache(model.configuration, precision, blocks: kvBlocks, maxSequences: maxSequences)
         activations = try Activations(model.configuration, options)
         memoryBytes = cache.memoryBytes + activations.memoryBytes
         frequencies = Self.inverseFrequencies(model.configuration)

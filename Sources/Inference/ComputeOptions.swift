@@ -20,6 +20,13 @@ package enum InstructionSet: String, Sendable, CaseIterable {
     }
 }
 
+/// How the KV cache stores keys and values.
+package enum KVPrecision: String, Sendable, CaseIterable {
+    case f16, f32
+
+    var bytes: Int { self == .f32 ? 4 : 2 }
+}
+
 /// What a `ComputeContext` is made for; all of its memory follows from these.
 package struct ComputeOptions: Sendable {
     /// Compute threads, the calling one included; 1 to 256.
@@ -32,19 +39,23 @@ package struct ComputeOptions: Sendable {
     package var maxBatchRows: Int
     /// nil: the best one.
     package var instructionSet: InstructionSet?
+    /// nil: F32 for a model whose weights are F32, else F16.
+    package var kvPrecision: KVPrecision?
 
     package init(
         threads: Int = ComputeOptions.onlineProcessors,
         kvBlocks: Int = 64,
         maxSequences: Int = 4,
         maxBatchRows: Int = 64,
-        instructionSet: InstructionSet? = nil
+        instructionSet: InstructionSet? = nil,
+        kvPrecision: KVPrecision? = nil
     ) {
         self.threads = threads
         self.kvBlocks = kvBlocks
         self.maxSequences = maxSequences
         self.maxBatchRows = maxBatchRows
         self.instructionSet = instructionSet
+        self.kvPrecision = kvPrecision
     }
 
     package static var onlineProcessors: Int { ThreadPool.onlineProcessors }

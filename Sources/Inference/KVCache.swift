@@ -7,20 +7,27 @@ import Glibc
 final class KVCache {
     static let blockTokens = CK_BLOCK
 
+    let precision: KVPrecision
     let blockCount: Int
     let maxSequences: Int
     /// Values from V's one token to the next: headDim rounded up to 16.
     let headStride: Int
     private let layerCount: Int
     private let layerBlock: Int  // values of one block in one layer
-    private let values: UnsafeMutablePointer<UInt16>  // (layers, blocks, layerBlock)
+    private let values: UnsafeMutableRawPointer  // (layers, blocks, layerBlock)
     private let tables: UnsafeMutablePointer<Int32>  // (maxSequences, blockCount)
     private let tableCounts: UnsafeMutablePointer<Int>  // (maxSequences)
     private let memory: MemoryRegion
 
     var memoryBytes: Int { memory.count }
 
-    init(_ configuration: ModelConfiguration, blocks: Int, maxSequences: Int) throws(ModelError) {
+    init(
+        _ configuration: ModelConfiguration,
+        _ precision: KVPrecision,
+        blocks: Int,
+        maxSequences: Int
+    ) throws(ModelError) {
+        self.precision = precision
         blockCount = blocks
         self.maxSequences = maxSequences
         layerCount = configuration.layerCount
@@ -32,17 +39,17 @@ final class KVCache {
             throw ModelError(reason: "kvBlocks is \(blocks), too many for this model")
         }
         let bytes =
-            RegionCursor.bytes(of: UInt16.self, count)
+            RegionCursor.bytes(of: UInt8.self, count * precision.bytes)
             + RegionCursor.bytes(of: Int32.self, maxSequences * blocks) + RegionCursor.bytes(of: Int.self, maxSequences)
         memory = try MemoryRegion(bytes: bytes, purpose: "a KV cache of \(blocks) blocks")
         var cursor = RegionCursor(memory)
-        values = cursor.take(UInt16.self, count)
+        values = UnsafeMutableRawPointer(cursor.take(UInt8.self, count * precision.bytes))
         tables = cursor.take(Int32.self, maxSequences * blocks)
         tableCounts = cursor.take(Int.self, maxSequences)
     }
 
     /// The blocks of one layer.
-    func layer(_ index: Int) -> UnsafeMutablePointer<UInt16> { values + index * blockCount * layerBlock }
+    func layer(_ index: Int) -> UnsafeMutableRawPointer { values + index * blockCount * layerBlock * precision.bytes }
 
     func table(of sequence: Int) -> UnsafePointer<Int32> { UnsafePointer(tables + sequence * blockCount) }
 
@@ -66,8 +73,8 @@ final class KVCache {
     func copyBlock(from source: Int, to target: Int) {
         precondition(source >= 0 && source < blockCount && target >= 0 && target < blockCount, "no such KV block")
         for index in 0..<layerCount where source != target {
-            let base = layer(index)
-            memcpy(base + target * layerBlock, base + source * layerBlock, layerBlock * MemoryLayout<UInt16>.stride)
+            let (base, bytes) = (layer(index), layerBlock * precision.bytes)
+            memcpy(base + target * bytes, base + source * bytes, bytes)
         }
     }
 }

@@ -13,8 +13,9 @@
 // weights also int8 per row and block of 32: scale = amax/127, quant = round to nearest even, in -127...127, so that
 // the integer dot product of a block is exact in every instruction set.
 //
-// KV cache. A block holds 32 tokens of one layer as F16: per KV head K as [headDim][32], then V as [32][headStride],
-// where headStride is headDim rounded up to 16. All values are finite: what F16 cannot hold is clamped.
+// KV cache. A block holds 32 tokens of one layer, as F16 or F32: per KV head K as [headDim][32], then V as
+// [32][headStride], where headStride is headDim rounded up to 16. All values are finite: what F16 cannot hold is clamped,
+// so that a weight of zero makes zero of whatever lies behind the last token.
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -45,7 +46,8 @@ typedef struct ck_queries {
     const float *q[CK_MAX_QUERIES];       // (headDim), rotated and scaled by 1/sqrt(headDim)
     float *out[CK_MAX_QUERIES];           // (headDim)
     int32_t position[CK_MAX_QUERIES];     // sees the tokens 0...position
-    const uint16_t *cache;                // the layer's blocks, at this KV head
+    const void *cache;                    // the layer's blocks, at this KV head
+    bool wide;                            // the cache holds F32
     size_t block_stride;                  // values from one block to the next
     const int32_t *blocks;                // block table of the sequence
     size_t head_dim, head_stride;

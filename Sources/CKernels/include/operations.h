@@ -32,7 +32,8 @@ typedef struct ck_heads {
     float *q, *k, *v;               // (rows, *_stride)
     float *out;                     // (rows, q_stride)
     size_t q_stride, kv_stride;
-    uint16_t *cache;                // the layer's blocks
+    void *cache;                    // the layer's blocks
+    bool wide;                      // the cache holds F32
     size_t heads, kv_heads, head_dim, head_stride;
 } ck_heads;
 
@@ -69,5 +70,5 @@ void ck_rope_and_store(const ck_engine *engine, const ck_heads *heads, const ck_
 /// Causal attention of every row over its sequence's cache.
 void ck_attend(const ck_engine *engine, const ck_heads *heads, const ck_places *places);
 
-/// Values of F16 that one block of one layer takes in the cache.
+/// Values that one block of one KV head takes in the cache.
 static inline size_t ck_head_block(size_t head_dim, size_t head_stride) { return CK_BLOCK * (head_dim + head_stride); }

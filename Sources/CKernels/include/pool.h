@@ -1,6 +1,7 @@
 // A pool of compute threads. The caller takes part, so a pool of n threads starts n - 1.
 #pragma once
 #include <stddef.h>
+#include <stdint.h>
 
 typedef struct ck_pool ck_pool;
 typedef void ck_task(void *context, size_t index);
@@ -12,5 +13,8 @@ size_t ck_pool_threads(const ck_pool *pool);
 /// Runs task(context, 0..<count) on the pool and returns when all are done; count < 2^31. Called by one thread at a time.
 /// Threads spin for at most 50 µs for the next call, then sleep.
 void ck_pool_run(ck_pool *pool, ck_task *task, void *context, size_t count);
+
+/// Processor time that the pool's own threads have used so far.
+uint64_t ck_pool_cpu_nanoseconds(const ck_pool *pool);
 
 void ck_pool_destroy(ck_pool *pool);

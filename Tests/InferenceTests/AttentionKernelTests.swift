@@ -1,0 +1,118 @@
+import CKernels
+import Glibc
+import Testing
+
+@testable import Inference
+
+/// A cache of one layer and head in scattered blocks, filled with random halves, also behind the last token.
+private struct TestCache {
+    let headDim, headStride: Int
+    var values: [Float]
+    let table: [Int32] = [3, 0, 2]
+
+    init(headDim: Int, seed: UInt64) {
+        var random = SeededNumbers(seed)
+        self.headDim = headDim
+        headStride = (headDim + 15) / 16 * 16
+        values = random.floats(4 * ck_head_block(headDim, headStride), in: -2...2).map { Float(Float16($0)) }
+    }
+
+    var block: Int { ck_head_block(headDim, headStride) }
+
+    func key(_ token: Int, _ d: Int) -> Double {
+        Double(values[Int(table[token / 32]) * block + d * 32 + token % 32])
+    }
+
+    func value(_ token: Int, _ d: Int) -> Double {
+        Double(values[Int(table[token / 32]) * block + headDim * 32 + token % 32 * headStride + d])
+    }
+
+    /// Softmax attention in double.
+    func expected(_ q: [Float], position: Int) -> [Float] {
+        let scores = (0...position).map { token in
+            (0..<headDim).reduce(0.0) { $0 + Double(q[$1]) * key(token, $1) }
+        }
+        let top = scores.max() ?? 0
+        let weights = scores.map { exp($0 - top) }
+        let total = weights.reduce(0, +)
+        return (0..<headDim).map { d in
+            Float((0...position).reduce(0.0) { $0 + weights[$1] * value($1, d) } / total)
+        }
+    }
+
+    /// (positions.count, headDim)
+    func attend(_ set: Int, _ precision: KVPrecision, _ q: [Float], positions: [Int32]) -> [Float] {
+        let halves = values.map { Float16($0) }
+        let stored = precision == .f32 ? values.withUnsafeBytes { Array($0) } : halves.withUnsafeBytes { Array($0) }
+        var (out, q) = ([Float](repeating: .nan, count: q.count), q)
+        stored.withUnsafeBytes { cache in
+            table.withUnsafeBufferPointer { table in
+                q.withUnsafeMutableBufferPointer { q in
+                    out.withUnsafeMutableBufferPointer { out in
+                        guard let q = q.baseAddress, let out = out.baseAddress else { return }
+                        var queries = ck_queries()
+                        queries.count = positions.count
+                        (queries.cache, queries.wide) = (cache.baseAddress, precision == .f32)
+                        (queries.blocks, queries.block_stride) = (table.baseAddress, block)
+                        (queries.head_dim, queries.head_stride) = (headDim, headStride)
+                        withUnsafeMutableBytes(of: &queries.q) { fill($0, positions.indices.map { q + $0 * headDim }) }
+                        withUnsafeMutableBytes(of: &queries.out) {
+                            fill($0, positions.indices.map { out + $0 * headDim })
+                        }
+                        withUnsafeMutableBytes(of: &queries.position) { fill($0, positions) }
+                        allKernels[set].pointee.attention(&queries)
+                    }
+                }
+            }
+        }
+        return out
+    }
+
+    /// Sets the first elements of a C array.
+    private func fill<Element: BitwiseCopyable>(_ array: UnsafeMutableRawBufferPointer, _ elements: [Element]) {
+        for (index, element) in elements.enumerated() {
+            array.storeBytes(of: element, toByteOffset: index * MemoryLayout<Element>.stride, as: Element.self)
+        }
+    }
+}
+
+struct AttentionKernelTests {
+    @Test(arguments: [2, 6, 16, 64, 80, 256], allKernels.indices)
+    func matchesSoftmaxInDouble(headDim: Int, set: Int) {
+        let cache = TestCache(headDim: headDim, seed: 7)
+        var random = SeededNumbers(8)
+        for position in [0, 1, 30, 31, 32, 70, 95] {
+            let q = random.floats(headDim)
+            let expected = cache.expected(q, position: position)
+            for precision in KVPrecision.allCases {
+                let out = cache.attend(set, precision, q, positions: [Int32(position)])
+                #expect(relativeError(out, expected) < 5e-6, "position \(position)")
+            }
+        }
+    }
+
+    /// Queries share loads, never results; nor does what lies behind the last token count.
+    @Test(arguments: KVPrecision.allCases, allKernels.indices)
+    func queriesDoNotInfluenceEachOther(precision: KVPrecision, set: Int) {
+        var cache = TestCache(headDim: 24, seed: 9)
+        var random = SeededNumbers(10)
+        let (positions, q): ([Int32], [Float]) = ([95, 3, 64, 31], random.floats(4 * 24))
+        let alone = positions.indices.flatMap {
+            cache.attend(set, precision, Array(q[$0 * 24..<($0 + 1) * 24]), positions: [positions[$0]])
+        }
+        for count in 1...4 {
+            let some = (Array(q[..<(count * 24)]), Array(positions[..<count]))
+            let together = cache.attend(set, precision, some.0, positions: some.1)
+            #expect(bits(together) == bits(alone[..<(count * 24)]))
+        }
+        // Position 3 sees the tokens 0...3 of block 3: K's lanes 0...3 of each dimension, V's rows 0...3.
+        let (first, keys) = (3 * cache.block, 24 * 32)
+        for index in cache.values.indices {
+            let at = index - first
+            let isVisible = at >= 0 && (at < keys ? at % 32 <= 3 : at < keys + 4 * cache.headStride)
+            if !isVisible { cache.values[index] = 65504 }
+        }
+        let masked = cache.attend(set, precision, Array(q[24..<48]), positions: [3])
+        #expect(bits(masked) == bits(alone[24..<48]))
+    }
+}

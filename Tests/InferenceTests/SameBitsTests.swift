@@ -1,0 +1,128 @@
+import ModelFiles
+import Testing
+
+@testable import Inference
+
+/// A sequence's logits have the same bits however it is run.
+struct SameBitsTests {
+    static let sets = InstructionSet.allCases.filter { $0 == .generic || $0 == .best }
+    static let types = TensorType.allCases
+
+    private func prompt(_ count: Int, _ model: Model, seed: UInt64 = 11) -> [TokenID] {
+        var random = SeededNumbers(seed)
+        return random.tokens(count, below: Int32(model.configuration.vocabularyCount))
+    }
+
+    private func context(_ model: Model, _ set: InstructionSet, threads: Int = 1) throws -> ComputeContext {
+        let options = ComputeOptions(
+            threads: threads,
+            kvBlocks: 16,
+            maxSequences: 3,
+            maxBatchRows: 160,
+            instructionSet: set
+        )
+        let context = try ComputeContext(model: model, options: options)
+        context.useAllBlocks()
+        return context
+    }
+
+    @Test(arguments: types, sets)
+    func anyChunks(type: TensorType, set: InstructionSet) throws {
+        let model = try randomModel(evenDimensions, type)
+        let tokens = prompt(133, model)
+        let whole = try context(model, set).lastLogits(tokens)
+        #expect(whole.allSatisfy { $0.isFinite })
+        for chunk in [1, 3, 7, 32, 64] {
+            #expect(bits(try context(model, set).lastLogits(tokens, chunk: chunk)) == bits(whole), "chunks of \(chunk)")
+        }
+    }
+
+    @Test(arguments: types, sets)
+    func anyThreads(type: TensorType, set: InstructionSet) throws {
+        let model = try randomModel(evenDimensions, type)
+        let tokens = prompt(70, model)
+        let one = try context(model, set).lastLogits(tokens)
+        for threads in [2, 3] {
+            #expect(
+                bits(try context(model, set, threads: threads).lastLogits(tokens)) == bits(one),
+                "\(threads) threads"
+            )
+        }
+    }
+
+    @Test(arguments: sets)
+    func oddSizes(set: InstructionSet) throws {
+        let model = try randomModel(oddDimensions, .f32)
+        let tokens = prompt(75, model)
+        let whole = try context(model, set).lastLogits(tokens)
+        #expect(bits(try context(model, set, threads: 2).lastLogits(tokens, chunk: 5)) == bits(whole))
+    }
+
+    /// Three sequences in one batch, rows mixed, blocks scattered and full of another run's values.
+    @Test(arguments: types, sets)
+    func mixedBatch(type: TensorType, set: InstructionSet) throws {
+        let model = try randomModel(evenDimensions, type)
+        let prompts = [prompt(50, model, seed: 1), prompt(41, model, seed: 2), prompt(50, model, seed: 3)]
+        let alone = try prompts.map { try context(model, set).lastLogits($0) }
+        let mixed = try context(model, set, threads: 2)
+        _ = mixed.lastLogits(prompt(160, model, seed: 4))
+        for (sequence, blocks) in [[9, 3], [4, 0], [1, 8]].enumerated() {
+            mixed.setBlockTable(sequence: sequence, blocks: blocks.map { Int32($0) })
+        }
+        var rows: [BatchRow] = []
+        for position in 0..<50 {
+            for (sequence, tokens) in prompts.enumerated() where position < tokens.count {
+                rows.append(BatchRow(token: tokens[position], position: Int32(position), sequence: Int32(sequence)))
+            }
+        }
+        let lasts = prompts.indices.map { sequence in
+            Int32(rows.lastIndex { $0.sequence == Int32(sequence) } ?? -1)
+        }
+        mixed.forward(rows, outputs: lasts)
+        mixed.computeLogits(outputs: 0..<3)
+        for sequence in prompts.indices { #expect(bits(mixed.logits(output: sequence)) == bits(alone[sequence])) }
+    }
+
+    @Test(arguments: types, sets)
+    func someLogitsAreThoseOfAll(type: TensorType, set: InstructionSet) throws {
+        let model = try randomModel(evenDimensions, type)
+        let context = try context(model, set)
+        let all = context.lastLogits(prompt(20, model))
+        let wanted: [TokenID] = [96, 0, 15, 16, 33]
+        var some = [Float](repeating: .nan, count: wanted.count)
+        wanted.withUnsafeBufferPointer { context.computeLogits(output: 0, tokens: $0, into: &some) }
+        #expect(bits(some) == wanted.map { all[Int($0)].bitPattern })
+    }
+
+    /// A copied block continues as the original would.
+    @Test func copiedBlocks() throws {
+        let model = try randomModel(evenDimensions, .q8_0)
+        let tokens = prompt(60, model)
+        let context = try context(model, .best)
+        let whole = context.lastLogits(tokens)
+        context.copyBlock(from: 1, to: 7)
+        context.setBlockTable(sequence: 2, blocks: [0, 7])
+        context.forward([BatchRow(token: tokens[59], position: 59, sequence: 2)], outputs: [0])
+        context.computeLogits(outputs: 0..<1)
+        #expect(bits(context.logits(output: 0)) == bits(whole))
+    }
+
+    /// Of the order of float sums, and of the few values that it rounds another way in an F16 cache or to int8.
+    private static func tolerance(_ type: TensorType) -> Double {
+        switch type {
+        case .f32: 1e-5
+        case .f16, .bf16: 1e-3
+        case .q8_0, .q4_0: 5e-3
+        }
+    }
+
+    /// Another instruction set agrees within rounding.
+    @Test(arguments: types)
+    func instructionSetsAgree(type: TensorType) throws {
+        let model = try randomModel(evenDimensions, type)
+        let tokens = prompt(100, model)
+        let generic = try context(model, .generic).lastLogits(tokens)
+        let best = try context(model, .best).lastLogits(tokens)
+        #expect(relativeError(best, generic) < Self.tolerance(type))
+    }
+}
