@@ -35,7 +35,7 @@ function showLabel(badge, sentiment) {
   const share = Math.floor(Math.max(...Object.values(sentiment.probs)) * 100);
   badge.className = `badge ${badgeClass[sentiment.label] ?? ""}`;
   badge.textContent = `${sentiment.label} ${share}%`;
-  badge.setAttribute("aria-label", `情绪：${sentiment.label},把握 ${share}%`);
+  badge.setAttribute("aria-label", `情绪：${sentiment.label}，把握 ${share}%`);
 }
 
 /** Follows the newest words, unless the reader has scrolled up. */
