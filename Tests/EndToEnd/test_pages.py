@@ -199,3 +199,15 @@ def test_phone_width_has_no_sideways_scroll(page, server, width):
     wait_for_reply(page)
     overflow = "return [...document.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right > innerWidth + 1).length"
     assert page.execute_script(overflow) == 0
+
+
+def test_status_page(page, server):
+    page.get(server.url + "/status.html")
+    wait_until(lambda: page.find_element(By.ID, "state").text == "运行正常", 10, "the state is shown")
+    wait_until(lambda: all_of(page, "#chart polyline"), 10, "the memory curve is drawn")
+    shown = float(page.find_element(By.ID, "resident").text.split()[0])
+    assert abs(shown - server.resident_bytes() / 2**20) < 16 or "GiB" in page.find_element(By.ID, "resident").text
+    assert "qwen-all-in-one" in page.find_element(By.ID, "facts").text
+    # Its words follow the server's state.
+    page.execute_script("window.fetch = () => Promise.reject(new TypeError('gone'))")
+    wait_until(lambda: page.find_element(By.ID, "state").text == "连接不上", 10, "the loss is shown")
