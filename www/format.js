@@ -13,9 +13,9 @@ export function bytes(value, digits = 0) {
 
 /** A duration below some minutes. */
 export function seconds(value) {
-  if (value < 0.0995) return [(value * 1000).toFixed(1), "毫秒"];
-  if (value < 1) return [(value * 1000).toFixed(0), "毫秒"];
-  return [value.toFixed(value < 10 ? 2 : 1), "秒"];
+  if (value < 0.0995) return [(value * 1000).toFixed(1), "ms"];
+  if (value < 1) return [(value * 1000).toFixed(0), "ms"];
+  return [value.toFixed(value < 10 ? 2 : 1), "s"];
 }
 
 /** A long duration in its two largest units. */
