@@ -1,3 +1,40 @@
 #pragma once
+// libfcgi, and the few Linux calls that Swift's Glibc module does not carry (they sit behind _GNU_SOURCE there).
 #include <fastcgi.h>
 #include <fcgiapp.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+
+extern int accept4(int, struct sockaddr *, socklen_t *, int);
+extern int pthread_setname_np(pthread_t, const char *);
+
+/// Accepts one connection; the descriptor is closed on exec and blocking.
+static inline int cf_accept(int listening) { return accept4(listening, NULL, NULL, SOCK_CLOEXEC); }
+
+/// A unix stream socket that is closed on exec and never blocks in connect or accept.
+static inline int cf_unix_socket(void) { return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0); }
+
+/// A counter descriptor that a thread can poll on to be woken.
+static inline int cf_eventfd(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
+
+/// Names the calling thread (at most 15 bytes) for ps, top and gdb.
+static inline int cf_name_thread(const char *name) { return pthread_setname_np(pthread_self(), name); }
+
+/// FCGX_Init without the handlers that it installs: SIGTERM and SIGUSR1 stay as they were, SIGPIPE is ignored, since
+/// a peer that went away must show as a write error and not end the process.
+static inline int cf_init(void) {
+    const int signals[] = {SIGTERM, SIGUSR1};
+    struct sigaction before[2];
+    for (int i = 0; i < 2; i++) sigaction(signals[i], NULL, &before[i]);
+    int code = FCGX_Init();
+    for (int i = 0; i < 2; i++) sigaction(signals[i], &before[i], NULL);
+    signal(SIGPIPE, SIG_IGN);
+    return code;
+}
+
+enum {
+    CF_SO_PEEK_OFF = 42,      // asm-generic/socket.h: MSG_PEEK continues where the last peek ended
+    CF_POLLRDHUP = 0x2000,    // asm-generic/poll.h: the peer closed, or shut down its writing half
+};

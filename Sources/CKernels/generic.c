@@ -1,1 +1,184 @@
-#include "CKernels.h"
+// Portable kernels: the same layouts and per-block integers as every other set, plain multiply and add for floats.
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#include "float16.h"
+#include "kernels.h"
+
+#define SUM_COLUMNS(TYPE, CONVERT)                                                                          \
+    for (size_t row = 0; row < count; row++) {                                                              \
+        const float *values = x->values + (first + row) * x->stride;                                        \
+        for (size_t panel = 0; panel < panels; panel++) {                                                   \
+            const TYPE *lane = (const TYPE *)w + panel * columns * CK_PANEL;                                \
+            float sum[CK_PANEL] = {0};                                                                      \
+            for (size_t k = 0; k < columns; k++, lane += CK_PANEL)                                          \
+                for (size_t j = 0; j < CK_PANEL; j++) sum[j] += values[k] * CONVERT(lane[j]);               \
+            memcpy(y + row * y_stride + panel * CK_PANEL, sum, sizeof sum);                                 \
+        }                                                                                                   \
+    }
+
+static void panels_f32(const uint8_t *w, size_t panels, size_t columns, const ck_activations *x, size_t first,
+                       size_t count, float *y, size_t y_stride) {
+    SUM_COLUMNS(float, )
+}
+
+static void panels_f16(const uint8_t *w, size_t panels, size_t columns, const ck_activations *x, size_t first,
+                       size_t count, float *y, size_t y_stride) {
+    SUM_COLUMNS(uint16_t, ck_from_f16)
+}
+
+static void panels_bf16(const uint8_t *w, size_t panels, size_t columns, const ck_activations *x, size_t first,
+                        size_t count, float *y, size_t y_stride) {
+    SUM_COLUMNS(uint16_t, ck_from_bf16)
+}
+
+/// The 16 outputs' integer sums over one block.
+typedef void block_dot(const uint8_t *units, const int8_t *quants, int32_t *sum);
+
+static void dot_q8_0(const uint8_t *units, const int8_t *quants, int32_t *sum) {
+    for (size_t i = 0; i < CK_BLOCK; i++)
+        for (size_t j = 0; j < CK_PANEL; j++)
+            sum[j] += quants[i] * (int8_t)units[(i / 4 * CK_PANEL + j) * 4 + i % 4];
+}
+
+static void dot_q4_0(const uint8_t *units, const int8_t *quants, int32_t *sum) {
+    for (size_t i = 0; i < CK_BLOCK / 2; i++)
+        for (size_t j = 0; j < CK_PANEL; j++) {
+            const uint8_t byte = units[(i / 4 * CK_PANEL + j) * 4 + i % 4];
+            sum[j] += quants[i] * ((byte & 15) - 8) + quants[i + CK_BLOCK / 2] * ((byte >> 4) - 8);
+        }
+}
+
+static inline void panels_quantised(block_dot *dot, size_t block_bytes, const uint8_t *w, size_t panels,
+                                    size_t columns, const ck_activations *x, size_t first, size_t count, float *y,
+                                    size_t y_stride) {
+    const size_t blocks = columns / CK_BLOCK;
+    for (size_t row = 0; row < count; row++) {
+        const int8_t *quants = x->quants + (first + row) * x->stride;
+        const float *scales = x->scales + (first + row) * (x->stride / CK_BLOCK);
+        for (size_t panel = 0; panel < panels; panel++) {
+            const uint8_t *block = w + panel * blocks * block_bytes;
+            float total[CK_PANEL] = {0};
+            for (size_t b = 0; b < blocks; b++, block += block_bytes) {
+                int32_t sum[CK_PANEL] = {0};
+                dot(block + 2 * CK_PANEL, quants + b * CK_BLOCK, sum);
+                for (size_t j = 0; j < CK_PANEL; j++)
+                    total[j] += (float)sum[j] * (ck_from_f16(((const uint16_t *)block)[j]) * scales[b]);
+            }
+            memcpy(y + row * y_stride + panel * CK_PANEL, total, sizeof total);
+        }
+    }
+}
+
+static void panels_q8_0(const uint8_t *w, size_t panels, size_t columns, const ck_activations *x, size_t first,
+                        size_t count, float *y, size_t y_stride) {
+    panels_quantised(dot_q8_0, 34 * CK_PANEL, w, panels, columns, x, first, count, y, y_stride);
+}
+
+static void panels_q4_0(const uint8_t *w, size_t panels, size_t columns, const ck_activations *x, size_t first,
+                        size_t count, float *y, size_t y_stride) {
+    panels_quantised(dot_q4_0, 18 * CK_PANEL, w, panels, columns, x, first, count, y, y_stride);
+}
+
+static void rms_norm(const float *x, const float *weight, size_t n, size_t stride, float eps, float *y) {
+    float lanes[8] = {0}, sum = 0;
+    for (size_t i = 0; i < stride; i++) lanes[i % 8] += x[i] * x[i];
+    for (size_t j = 0; j < 8; j++) sum += lanes[j];
+    const float scale = 1 / sqrtf(sum / (float)n + eps);
+    for (size_t i = 0; i < stride; i++) y[i] = weight[i] * (x[i] * scale);
+}
+
+static void quantize(const float *x, size_t stride, int8_t *quants, float *scales, int32_t *sums) {
+    for (size_t b = 0; b < stride / CK_BLOCK; b++, x += CK_BLOCK, quants += CK_BLOCK) {
+        float amax = 0;
+        for (size_t i = 0; i < CK_BLOCK; i++) amax = fabsf(x[i]) > amax ? fabsf(x[i]) : amax;
+        // Below 1e-30 the inverse would overflow; such a block is zero to any model.
+        const float inverse = amax >= 1e-30f ? 127 / amax : 0;
+        int32_t sum = 0;
+        for (size_t i = 0; i < CK_BLOCK; i++) {
+            const float scaled = x[i] * inverse;
+            quants[i] = (int8_t)(fabsf(scaled) <= 127 ? rintf(scaled) : scaled < 0 ? -127 : 127);
+            sum += quants[i];
+        }
+        scales[b] = amax / 127;
+        sums[b] = sum;
+    }
+}
+
+/// e^x by 2^n · p(r), |r| <= ln2/2, relative error below 2e-7; clamped to the range of normal floats; exact at 0.
+static inline float exponential(float x) {
+    x = x < -87.3f ? -87.3f : x > 88.3f ? 88.3f : x;
+    const float n = rintf(x * 1.44269504f);
+    const float r = x - n * 0.693145752f - n * 1.42860677e-6f;
+    float p = 1.38888889e-3f;
+    p = p * r + 8.33333333e-3f;
+    p = p * r + 4.16666667e-2f;
+    p = p * r + 1.66666667e-1f;
+    p = p * r + 0.5f;
+    p = p * r + 1;
+    p = p * r + 1;
+    return ck_float_from_bits(ck_bits_from_float(p) + ((uint32_t)(int32_t)n << 23));
+}
+
+static void exp_all(const float *x, float *y, size_t n) {
+    for (size_t i = 0; i < n; i++) y[i] = exponential(x[i]);
+}
+
+static void swiglu(float *gate, const float *up, size_t n) {
+    for (size_t i = 0; i < n; i++) gate[i] = gate[i] / (1 + exponential(-gate[i])) * up[i];
+}
+
+static void to_f16(const float *x, uint16_t *y, size_t n) {
+    for (size_t i = 0; i < n; i++) y[i] = ck_to_f16_clamped(x[i]);
+}
+
+/// Online softmax (Milakov and Gimelshein 2018) by cache block: the block's maximum rescales what came before.
+static void attend(const ck_queries *a, size_t query) {
+    const int32_t position = a->position[query];
+    const float *q = a->q[query];
+    float out[CK_MAX_HEAD] = {0}, largest = -FLT_MAX, lanes[8] = {0}, total = 0;
+    for (int32_t start = 0; start <= position; start += CK_BLOCK) {
+        const uint16_t *k = a->cache + (size_t)a->blocks[start / CK_BLOCK] * a->block_stride;
+        const uint16_t *v = k + a->head_dim * CK_BLOCK;
+        float p[CK_BLOCK] = {0}, block_largest = largest;
+        for (size_t d = 0; d < a->head_dim; d++)
+            for (size_t t = 0; t < CK_BLOCK; t++) p[t] += q[d] * ck_from_f16(k[d * CK_BLOCK + t]);
+        for (size_t t = 0; t < CK_BLOCK; t++)
+            if (start + (int32_t)t <= position && p[t] > block_largest) block_largest = p[t];
+        const float rescale = exponential(largest - block_largest);
+        for (size_t t = 0; t < CK_BLOCK; t++)
+            p[t] = start + (int32_t)t <= position ? exponential(p[t] - block_largest) : 0;
+        for (size_t j = 0; j < 8; j++)
+            lanes[j] = lanes[j] * rescale + (p[j] + p[j + 8] + (p[j + 16] + p[j + 24]));
+        for (size_t d = 0; d < a->head_dim; d++) out[d] *= rescale;
+        for (size_t t = 0; t < CK_BLOCK; t++)
+            for (size_t d = 0; d < a->head_dim; d++) out[d] += p[t] * ck_from_f16(v[t * a->head_stride + d]);
+        largest = block_largest;
+    }
+    for (size_t j = 0; j < 8; j++) total += lanes[j];
+    for (size_t d = 0; d < a->head_dim; d++) a->out[query][d] = out[d] / total;
+}
+
+static void attention(const ck_queries *queries) {
+    for (size_t query = 0; query < queries->count; query++) attend(queries, query);
+}
+
+const ck_kernels *ck_kernels_generic(void) {
+    static const ck_kernels kernels = {
+        "generic", panels_f32, panels_f16, panels_bf16, panels_q8_0, panels_q4_0,
+        rms_norm, quantize, swiglu, to_f16, attention, exp_all,
+    };
+    return &kernels;
+}
+
+ck_panels_fn *ck_panels_for(const ck_kernels *kernels, uint32_t type) {
+    switch (type) {
+    case CK_F32: return kernels->panels_f32;
+    case CK_F16: return kernels->panels_f16;
+    case CK_BF16: return kernels->panels_bf16;
+    case CK_Q8_0: return kernels->panels_q8_0;
+    case CK_Q4_0: return kernels->panels_q4_0;
+    default: return NULL;
+    }
+}

@@ -1,5 +1,50 @@
 import ArgumentParser
+import Scheduling
+import Glibc
+import Roles
+import Service
 
 struct Chat: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "stub")
+    static let configuration = CommandConfiguration(
+        abstract: "Talk with the model: one message as argument, or a conversation line by line."
+    )
+
+    @OptionGroup var engine: EngineOptions
+    @Option(help: "Role that replies.") var role = "chat"
+    @Flag(help: "Print JSON lines.") var json = false
+    @Argument(help: "A message; without it, lines of standard input are.") var message: String?
+
+    /// Turns that are sent along; older ones are forgotten.
+    private static let maxTurns = 50
+
+    func run() throws {
+        let engine = try engine.startEngine()
+        defer { engine.scheduler.stop() }
+        var messages: [Message] = []
+        if let message { return try turn(message, &messages, engine) }
+        let isTerminal = isatty(STDIN_FILENO) != 0
+        while true {
+            if isTerminal { write("> ") }
+            guard let line = readLine() else { break }
+            guard line.contains(where: { !$0.isWhitespace }) else { continue }
+            try turn(line, &messages, engine)
+        }
+        if isTerminal { write("\n") }
+    }
+
+    private func turn(_ text: String, _ messages: inout [Message], _ engine: RoleEngine) throws {
+        messages.append(Message(author: .user, content: text))
+        let (reply, result) = try engine.reply(to: messages, role: role) { piece in
+            if !json { write(piece) }
+        }
+        write(json ? engine.jsonLine(text: text, reply: reply, result: result) + "\n" : "\n")
+        messages.append(Message(author: .assistant, content: reply))
+        messages.removeFirst(max(0, messages.count - 2 * Self.maxTurns))
+    }
+
+    /// Standard output at once, also in the middle of a line.
+    private func write(_ text: String) {
+        print(text, terminator: "")
+        fflush(nil)
+    }
 }

@@ -1,5 +1,59 @@
 import ArgumentParser
+import Logging
+import Scheduling
+import Service
+import ServiceLifecycle
+import UnixSignals
 
-struct Serve: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "stub")
+struct Serve: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Answer FastCGI requests until SIGTERM.",
+        discussion: """
+            Sockets that systemd passes under the names main and ops are used; else the given paths are bound (mode 0660).
+            SIGHUP reads the roles again.
+            """
+    )
+
+    @OptionGroup var engine: EngineOptions
+    @Option(help: "Unix socket for the API.") var socket = ".run/main.sock"
+    @Option(help: "Unix socket for health, metrics and status.") var opsSocket = ".run/ops.sock"
+    @Option(help: "Requests that may wait beyond those in the batch.") var queue = 64
+    @Option(help: "Threads that serve requests (default: one for each request held, and 8).") var workers: Int?
+    @Option(help: "Largest request body in bytes.") var bodyLimit = 1 << 20
+    @Option(help: "Seconds that requests under way have after SIGTERM.") var drainSeconds = 30
+
+    func validate() throws {
+        for (name, value) in [("--workers", workers ?? 1), ("--body-limit", bodyLimit)] where value < 1 {
+            throw ValidationError("\(name) must be at least 1.")
+        }
+        guard (0...3600).contains(drainSeconds) else { throw ValidationError("--drain-seconds must be 0 to 3600.") }
+        guard (0...1000).contains(queue), (workers ?? 1) <= 2000 else {
+            throw ValidationError("--queue must be 0 to 1000 and --workers at most 2000.")
+        }
+    }
+
+    func run() async throws {
+        LoggingSystem.bootstrap { JSONLogHandler(label: $0) }
+        let logger = Logger(label: "serve")
+        var scheduler = try engine.schedulerOptions
+        scheduler.queueLimit = queue
+        var options = ServerOptions(
+            model: try engine.checkedModel,
+            rolesDirectory: engine.roles,
+            mainSocket: socket,
+            opsSocket: opsSocket,
+            scheduler: scheduler
+        )
+        options.workers = workers
+        options.bodyLimit = bodyLimit
+        options.drainLimit = .seconds(drainSeconds)
+        let server = try Server(options: options, logger: logger)
+        var quiet = Logger(label: "lifecycle")
+        quiet.logLevel = .error
+        try await ServiceGroup(
+            services: [server],
+            gracefulShutdownSignals: [.sigterm, .sigint],
+            logger: quiet
+        ).run()
+    }
 }

@@ -1,3 +1,6 @@
 #pragma once
 #include "quantize.h"
 #include "kernels.h"
+#include "pool.h"
+#include "pack.h"
+#include "operations.h"

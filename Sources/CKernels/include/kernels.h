@@ -1,4 +1,82 @@
 // Compute kernels of the forward pass: layouts, then functions. One file per ISA, chosen once at start.
+//
+// Weights. A matrix of `rows` outputs by `columns` inputs is stored as panels of 16 outputs; the last panel is
+// filled up with zeros. Lane j of every vector belongs to output 16·panel + j, so an output's sum runs over the
+// inputs in ascending order, whatever the number of rows, threads or chunks. One panel, by ggml type:
+//   F32, F16, BF16   [columns][16] values
+//   Q8_0             [columns/32] blocks of 544 bytes: 16 F16 scales, then [8][16][4] int8:
+//                    group g holds the inputs 4g..4g+3 of each output
+//   Q4_0             [columns/32] blocks of 288 bytes: 16 F16 scales, then [4][16][4] bytes:
+//                    low nibbles are the inputs 4g..4g+3, high nibbles the inputs 16+4g..16+4g+3; value = nibble - 8
+//
+// Activations. Rows of F32, each `stride` values long (a multiple of 32, zero beyond the columns). For Q8_0 and Q4_0
+// weights also int8 per row and block of 32: scale = amax/127, quant = round to nearest even, in -127...127, so that
+// the integer dot product of a block is exact in every instruction set.
+//
+// KV cache. A block holds 32 tokens of one layer as F16: per KV head K as [headDim][32], then V as [32][headStride],
+// where headStride is headDim rounded up to 16. All values are finite: what F16 cannot hold is clamped.
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+enum { CK_PANEL = 16, CK_BLOCK = 32, CK_MAX_HEAD = 256, CK_MAX_QUERIES = 4 };
+enum { CK_F32 = 0, CK_F16 = 1, CK_Q4_0 = 2, CK_Q8_0 = 8, CK_BF16 = 30 };
+
+/// A packed matrix; `data` holds ceil(rows/16) panels, 32-byte aligned.
+typedef struct ck_matrix {
+    uint32_t type;
+    size_t rows, columns;
+    const uint8_t *data;
+} ck_matrix;
+
+/// Rows of inputs to a matrix. The quantised part is valid only after a norm or quantise that was asked for it.
+typedef struct ck_activations {
+    float *values;    // (rows, stride)
+    int8_t *quants;   // (rows, stride)
+    float *scales;    // (rows, stride/32)
+    int32_t *sums;    // (rows, stride/32): sum of a block's quants
+    size_t stride;
+} ck_activations;
+
+/// Up to CK_MAX_QUERIES queries of one sequence that read the same KV head.
+typedef struct ck_queries {
+    size_t count;
+    const float *q[CK_MAX_QUERIES];       // (headDim), rotated and scaled by 1/sqrt(headDim)
+    float *out[CK_MAX_QUERIES];           // (headDim)
+    int32_t position[CK_MAX_QUERIES];     // sees the tokens 0...position
+    const uint16_t *cache;                // the layer's blocks, at this KV head
+    size_t block_stride;                  // values from one block to the next
+    const int32_t *blocks;                // block table of the sequence
+    size_t head_dim, head_stride;
+} ck_queries;
+
+/// y[r·y_stride + 16·p + j] for `panels` panels from `w` and the rows first..<first+count of x.
+typedef void ck_panels_fn(const uint8_t *w, size_t panels, size_t columns, const ck_activations *x, size_t first,
+                          size_t count, float *y, size_t y_stride);
+
+/// The kernels of one instruction set. Sums of floats may differ between sets; within one they never do.
+typedef struct ck_kernels {
+    const char *name;
+    ck_panels_fn *panels_f32, *panels_f16, *panels_bf16, *panels_q8_0, *panels_q4_0;
+    /// y = weight · x / sqrt(mean(x²) + eps) over n values; x, weight and y are zero from n to `stride`.
+    void (*rms_norm)(const float *x, const float *weight, size_t n, size_t stride, float eps, float *y);
+    /// One row of `stride` values to int8 with scale and sum per block of 32.
+    void (*quantize)(const float *x, size_t stride, int8_t *quants, float *scales, int32_t *sums);
+    /// gate = silu(gate) · up; n is a multiple of 8.
+    void (*swiglu)(float *gate, const float *up, size_t n);
+    /// Rounds to nearest even, clamped to ±65504 (NaN too becomes finite); n is a multiple of 8.
+    void (*to_f16)(const float *x, uint16_t *y, size_t n);
+    /// Softmax attention over the blocks of the cache, 32 tokens at a time at absolute positions.
+    void (*attention)(const ck_queries *queries);
+    /// e^x, for tests; n is a multiple of 8.
+    void (*exp)(const float *x, float *y, size_t n);
+} ck_kernels;
+
+/// Portable C; always there.
+const ck_kernels *ck_kernels_generic(void);
+/// AVX2, FMA and F16C; NULL where the processor lacks them.
+const ck_kernels *ck_kernels_avx2(void);
+
+/// The panel kernel for a ggml type, NULL for a type without one.
+ck_panels_fn *ck_panels_for(const ck_kernels *kernels, uint32_t type);

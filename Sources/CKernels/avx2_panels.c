@@ -1,0 +1,200 @@
+// AVX2 panel kernels: tiles of several rows by 16 outputs, one vector lane an output.
+#include "avx2.h"
+
+#if defined(__x86_64__)
+#include <string.h>
+
+typedef enum { F32, F16, BF16 } float_type;
+
+AVX2_INLINE __m256 load_weights(const float_type type, const uint8_t *w) {
+    if (type == F32) return _mm256_loadu_ps((const float *)w);
+    const __m128i half = _mm_loadu_si128((const __m128i *)w);
+    if (type == F16) return _mm256_cvtph_ps(half);
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(half), 16));
+}
+
+/// R rows by P panels of floats; R·P <= 6 keeps the sums in registers.
+AVX2_INLINE void float_tile(const float_type type, const int R, const int P, const uint8_t *w, size_t columns,
+                            const float *x, size_t x_stride, float *y, size_t y_stride) {
+    const size_t bytes = type == F32 ? 4 : 2, panel_bytes = columns * CK_PANEL * bytes;
+    __m256 sum[6][2];
+#pragma clang loop unroll(full)
+    for (int i = 0; i < R * P; i++) sum[i][0] = sum[i][1] = _mm256_setzero_ps();
+    for (size_t k = 0; k < columns; k++) {
+#pragma clang loop unroll(full)
+        for (int p = 0; p < P; p++) {
+            const uint8_t *lanes = w + (size_t)p * panel_bytes + k * CK_PANEL * bytes;
+            const __m256 low = load_weights(type, lanes), high = load_weights(type, lanes + 8 * bytes);
+#pragma clang loop unroll(full)
+            for (int r = 0; r < R; r++) {
+                const __m256 v = _mm256_broadcast_ss(x + (size_t)r * x_stride + k);
+                sum[r * P + p][0] = _mm256_fmadd_ps(v, low, sum[r * P + p][0]);
+                sum[r * P + p][1] = _mm256_fmadd_ps(v, high, sum[r * P + p][1]);
+            }
+        }
+    }
+#pragma clang loop unroll(full)
+    for (int r = 0; r < R; r++)
+#pragma clang loop unroll(full)
+        for (int p = 0; p < P; p++) {
+            _mm256_storeu_ps(y + (size_t)r * y_stride + (size_t)p * CK_PANEL, sum[r * P + p][0]);
+            _mm256_storeu_ps(y + (size_t)r * y_stride + (size_t)p * CK_PANEL + 8, sum[r * P + p][1]);
+        }
+}
+
+AVX2_INLINE void float_panels(const float_type type, const uint8_t *w, size_t panels, size_t columns,
+                              const ck_activations *a, size_t first, size_t count, float *y, size_t y_stride) {
+    const size_t panel_bytes = columns * CK_PANEL * (type == F32 ? 4 : 2), stride = a->stride;
+    const float *x = a->values + first * stride;
+    if (count == 1) {
+        // A single row has too few sums to hide the latency of FMA: two panels at a time.
+        for (; panels >= 2; panels -= 2, w += 2 * panel_bytes, y += 2 * CK_PANEL)
+            float_tile(type, 1, 2, w, columns, x, stride, y, y_stride);
+    }
+    for (; panels > 0; panels--, w += panel_bytes, y += CK_PANEL) {
+        size_t row = 0;
+        for (; row + 6 <= count; row += 6)
+            float_tile(type, 6, 1, w, columns, x + row * stride, stride, y + row * y_stride, y_stride);
+        const float *rest = x + row * stride;
+        float *target = y + row * y_stride;
+        switch (count - row) {
+        case 1: float_tile(type, 1, 1, w, columns, rest, stride, target, y_stride); break;
+        case 2: float_tile(type, 2, 1, w, columns, rest, stride, target, y_stride); break;
+        case 3: float_tile(type, 3, 1, w, columns, rest, stride, target, y_stride); break;
+        case 4: float_tile(type, 4, 1, w, columns, rest, stride, target, y_stride); break;
+        case 5: float_tile(type, 5, 1, w, columns, rest, stride, target, y_stride); break;
+        }
+    }
+}
+
+AVX2 void ck_avx2_panels_f32(const uint8_t *w, size_t panels, size_t columns, const ck_activations *x, size_t first,
+                             size_t count, float *y, size_t y_stride) {
+    float_panels(F32, w, panels, columns, x, first, count, y, y_stride);
+}
+
+AVX2 void ck_avx2_panels_f16(const uint8_t *w, size_t panels, size_t columns, const ck_activations *x, size_t first,
+                             size_t count, float *y, size_t y_stride) {
+    float_panels(F16, w, panels, columns, x, first, count, y, y_stride);
+}
+
+AVX2 void ck_avx2_panels_bf16(const uint8_t *w, size_t panels, size_t columns, const ck_activations *x, size_t first,
+                              size_t count, float *y, size_t y_stride) {
+    float_panels(BF16, w, panels, columns, x, first, count, y, y_stride);
+}
+
+enum { Q8_BYTES = 34 * CK_PANEL, Q4_BYTES = 18 * CK_PANEL, TILE = 4 };
+
+/// Four int8 inputs, the same for all eight outputs of a vector.
+AVX2_INLINE __m256i four_inputs(const int8_t *quants) {
+    int32_t four;
+    memcpy(&four, quants, sizeof four);
+    return _mm256_set1_epi32(four);
+}
+
+/// Integer sums of one Q8_0 block. maddubs takes |w| (at most 128) and the input with w's sign (at most 127):
+/// a pair is at most 32,512, so nothing saturates.
+AVX2_INLINE void q8_block(const int R, const uint8_t *units, const int8_t *x, size_t stride, __m256i sum[][2]) {
+    const __m256i ones = _mm256_set1_epi16(1);
+#pragma clang loop unroll(full)
+    for (int r = 0; r < R; r++) sum[r][0] = sum[r][1] = _mm256_setzero_si256();
+#pragma clang loop unroll(full)
+    for (int g = 0; g < 8; g++) {
+#pragma clang loop unroll(full)
+        for (int half = 0; half < 2; half++) {
+            const __m256i w = _mm256_load_si256((const __m256i *)(units + 64 * g + 32 * half));
+            const __m256i magnitude = _mm256_abs_epi8(w);
+#pragma clang loop unroll(full)
+            for (int r = 0; r < R; r++) {
+                const __m256i v = _mm256_sign_epi8(four_inputs(x + (size_t)r * stride + 4 * g), w);
+                const __m256i pairs = _mm256_maddubs_epi16(magnitude, v);
+                sum[r][half] = _mm256_add_epi32(sum[r][half], _mm256_madd_epi16(pairs, ones));
+            }
+        }
+    }
+}
+
+/// Integer sums of one Q4_0 block. Nibbles are unsigned: a pair is at most 2·15·127 and eight of them 30,480, so the
+/// whole block adds up in 16 bits; the offset of 8 comes off at the end.
+AVX2_INLINE void q4_block(const int R, const uint8_t *units, const int8_t *x, size_t stride, const int32_t *sums,
+                          size_t sums_stride, __m256i sum[][2]) {
+    const __m256i ones = _mm256_set1_epi16(1), nibble = _mm256_set1_epi8(15);
+#pragma clang loop unroll(full)
+    for (int half = 0; half < 2; half++) {
+        __m256i pairs[TILE];
+#pragma clang loop unroll(full)
+        for (int r = 0; r < R; r++) pairs[r] = _mm256_setzero_si256();
+#pragma clang loop unroll(full)
+        for (int g = 0; g < 4; g++) {
+            const __m256i w = _mm256_load_si256((const __m256i *)(units + 64 * g + 32 * half));
+            const __m256i low = _mm256_and_si256(w, nibble);
+            const __m256i high = _mm256_and_si256(_mm256_srli_epi16(w, 4), nibble);
+#pragma clang loop unroll(full)
+            for (int r = 0; r < R; r++) {
+                const int8_t *inputs = x + (size_t)r * stride + 4 * g;
+                pairs[r] = _mm256_add_epi16(pairs[r], _mm256_maddubs_epi16(low, four_inputs(inputs)));
+                pairs[r] = _mm256_add_epi16(pairs[r], _mm256_maddubs_epi16(high, four_inputs(inputs + 16)));
+            }
+        }
+#pragma clang loop unroll(full)
+        for (int r = 0; r < R; r++) {
+            const __m256i offset = _mm256_set1_epi32(8 * sums[(size_t)r * sums_stride]);
+            sum[r][half] = _mm256_sub_epi32(_mm256_madd_epi16(pairs[r], ones), offset);
+        }
+    }
+}
+
+AVX2_INLINE void quantised_tile(const int bytes, const int R, const uint8_t *w, size_t blocks, const int8_t *x,
+                                const float *scales, const int32_t *sums, float *y, size_t y_stride) {
+    const size_t stride = blocks * CK_BLOCK;
+    __m256 total[TILE][2];
+#pragma clang loop unroll(full)
+    for (int r = 0; r < R; r++) total[r][0] = total[r][1] = _mm256_setzero_ps();
+    for (size_t b = 0; b < blocks; b++, w += bytes, x += CK_BLOCK) {
+        __m256i sum[TILE][2];
+        if (bytes == Q8_BYTES) q8_block(R, w + 2 * CK_PANEL, x, stride, sum);
+        else q4_block(R, w + 2 * CK_PANEL, x, stride, sums + b, blocks, sum);
+        const __m256 low = load_f16((const uint16_t *)w), high = load_f16((const uint16_t *)w + 8);
+#pragma clang loop unroll(full)
+        for (int r = 0; r < R; r++) {
+            const __m256 scale = _mm256_broadcast_ss(scales + (size_t)r * blocks + b);
+            total[r][0] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sum[r][0]), _mm256_mul_ps(low, scale), total[r][0]);
+            total[r][1] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sum[r][1]), _mm256_mul_ps(high, scale), total[r][1]);
+        }
+    }
+#pragma clang loop unroll(full)
+    for (int r = 0; r < R; r++) {
+        _mm256_storeu_ps(y + (size_t)r * y_stride, total[r][0]);
+        _mm256_storeu_ps(y + (size_t)r * y_stride + 8, total[r][1]);
+    }
+}
+
+AVX2_INLINE void quantised_panels(const int bytes, const uint8_t *w, size_t panels, size_t columns,
+                                  const ck_activations *a, size_t first, size_t count, float *y, size_t y_stride) {
+    const size_t blocks = columns / CK_BLOCK;   // columns == stride for quantised weights
+    for (; panels > 0; panels--, w += blocks * (size_t)bytes, y += CK_PANEL) {
+        for (size_t row = 0; row < count; row += TILE) {
+            const size_t at = first + row;
+            const int8_t *x = a->quants + at * columns;
+            const float *scales = a->scales + at * blocks;
+            const int32_t *sums = a->sums + at * blocks;
+            float *target = y + row * y_stride;
+            switch (count - row) {
+            case 1: quantised_tile(bytes, 1, w, blocks, x, scales, sums, target, y_stride); break;
+            case 2: quantised_tile(bytes, 2, w, blocks, x, scales, sums, target, y_stride); break;
+            case 3: quantised_tile(bytes, 3, w, blocks, x, scales, sums, target, y_stride); break;
+            default: quantised_tile(bytes, TILE, w, blocks, x, scales, sums, target, y_stride); break;
+            }
+        }
+    }
+}
+
+AVX2 void ck_avx2_panels_q8_0(const uint8_t *w, size_t panels, size_t columns, const ck_activations *x, size_t first,
+                              size_t count, float *y, size_t y_stride) {
+    quantised_panels(Q8_BYTES, w, panels, columns, x, first, count, y, y_stride);
+}
+
+AVX2 void ck_avx2_panels_q4_0(const uint8_t *w, size_t panels, size_t columns, const ck_activations *x, size_t first,
+                              size_t count, float *y, size_t y_stride) {
+    quantised_panels(Q4_BYTES, w, panels, columns, x, first, count, y, y_stride);
+}
+#endif

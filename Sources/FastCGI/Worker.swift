@@ -1,0 +1,97 @@
+import CFastCGI
+import Glibc
+
+/// Initialises libfcgi once for the process.
+enum LibFastCGI {
+    private static let result = cf_init()
+
+    static func initialize() throws(SocketError) {
+        guard result == 0 else { throw SocketError("libfcgi cannot initialise (\(result))") }
+    }
+}
+
+/// Serves one connection at a time with libfcgi; owned by one worker thread.
+final class Worker {
+    private let options: ListenerOptions
+    private let raw = UnsafeMutablePointer<FCGX_Request>.allocate(capacity: 1)  // libfcgi needs a stable address
+    private let peekBuffer = UnsafeMutableRawBufferPointer.allocate(byteCount: RecordGuard.lookAhead, alignment: 16)
+
+    init(options: ListenerOptions) {
+        self.options = options
+        FCGX_InitRequest(raw, -1, FCGI_FAIL_ACCEPT_ON_INTR)
+    }
+
+    deinit {
+        peekBuffer.deallocate()
+        raw.deallocate()
+    }
+
+    /// Reads the request on `connection`, calls the handler, answers and closes.
+    func serve(_ connection: Int32, _ handler: Listener.Handler) throws(ConnectionError) {
+        defer { finish() }
+        raw.pointee.ipcFd = connection
+        guard !isPeerGone(connection) else { throw .closed }  // abandoned while it waited: never start it
+        setTimeout(connection, SO_RCVTIMEO, options.receiveTimeout)
+        setTimeout(connection, SO_SNDTIMEO, options.sendTimeout)
+
+        let deadline = Deadline(after: options.receiveTimeout)
+        var recordGuard = try RecordGuard(descriptor: connection, deadline: deadline, buffer: peekBuffer)
+        try recordGuard.vetHead()
+        raw.pointee.keepConnection = 1  // else libfcgi closes the connection before it reads it
+        let code = FCGX_Accept_r(raw)
+        guard code == 0 else { throw .libfcgi(code) }
+        raw.pointee.keepConnection = 1  // the peer's flag does not count: finish() closes, after one request
+        guard raw.pointee.role == FCGI_RESPONDER, let input = raw.pointee.in, let output = raw.pointee.out,
+            FCGX_GetError(input) == 0
+        else { throw .libfcgi(FCGX_GetError(raw.pointee.in)) }
+
+        let body = try readBody(input, &recordGuard)
+        let request = Request(raw: raw, body: body)
+        var writer = ResponseWriter(out: output, descriptor: connection)
+        handler(request, &writer)
+        writer.flush()
+        if writer.hasFailed { shutdown(connection, Int32(SHUT_RDWR)) }  // else finishing waits seconds for the peer
+    }
+
+    /// Ends the request and closes its connection, whatever state it is in.
+    private func finish() {
+        if raw.pointee.in != nil { FCGX_Finish_r(raw) }
+        if raw.pointee.ipcFd >= 0 { close(raw.pointee.ipcFd) }
+        raw.pointee.ipcFd = -1
+    }
+
+    /// Reads to the end of STDIN, also past the limit: bytes left unread would break the answer at the web server.
+    private func readBody(
+        _ input: UnsafeMutablePointer<FCGX_Stream>,
+        _ recordGuard: inout RecordGuard
+    ) throws(ConnectionError) -> Result<[UInt8], BodyError> {
+        let declared = FCGX_GetParam("CONTENT_LENGTH", raw.pointee.envp).map { String(cString: $0) } ?? ""
+        var body: [UInt8] = []
+        var received = 0
+        var chunk = [UInt8](repeating: 0, count: RecordGuard.lookAhead)
+        while true {
+            let buffered = input.pointee.stop - input.pointee.rdNext
+            if buffered == 0 { try recordGuard.vetAhead() }
+            // One byte makes libfcgi read at most once; what it then holds is taken without another read.
+            let wanted = min(max(buffered, 1), chunk.count)
+            let count = chunk.withUnsafeMutableBytes {
+                Int(FCGX_GetStr($0.bindMemory(to: CChar.self).baseAddress, Int32(wanted), input))
+            }
+            if count <= 0 { break }
+            received += count
+            if received <= options.bodyLimit { body.append(contentsOf: chunk[..<count]) }
+        }
+        guard FCGX_GetError(input) == 0 else { throw .libfcgi(FCGX_GetError(input)) }
+        if received > options.bodyLimit { return .failure(.tooLarge(limit: options.bodyLimit)) }
+        guard declared.isEmpty ? received == 0 : Int(declared) == received else {
+            return .failure(.lengthMismatch(declared: declared, received: received))
+        }
+        return .success(body)
+    }
+
+    private func setTimeout(_ descriptor: Int32, _ option: Int32, _ duration: Duration) {
+        let (seconds, attoseconds) = duration.components
+        var value = timeval(tv_sec: Int(seconds), tv_usec: Int(attoseconds / 1_000_000_000_000))
+        setsockopt(descriptor, SOL_SOCKET, option, &value, socklen_t(MemoryLayout<timeval>.size))
+    }
+}

@@ -1,0 +1,168 @@
+import CKernels
+import Glibc
+
+/// Qwen2's forward pass (Qwen2 Technical Report, arXiv 2407.10671), with Hugging Face's names.
+extension ComputeContext {
+    /// Runs rows through all layers and keeps the final hidden state of `rows[outputs[i]]` as output `i`.
+    ///
+    /// - Parameters:
+    ///   - rows: at most `maxBatchRows`, any mix of sequences, each one's rows in ascending positions; every position
+    ///     has a block, and all earlier positions of the sequence are in the cache or in `rows`.
+    ///   - outputs: at most `maxSequences` indices into `rows`.
+    package func forward(_ rows: UnsafeBufferPointer<BatchRow>, outputs: UnsafeBufferPointer<Int32>) {
+        guard !rows.isEmpty else { return }
+        let config = model.configuration
+        let (weights, act) = (model.weights, activations)
+        let count = rows.count
+        var (engine, normed, attention, mlp) = (engine, act.normed, act.attention, act.mlp)
+        var places = place(rows)
+        var embedTokens = weights.embedTokens.packed
+
+        ck_embed(&engine, &embedTokens, act.tokens, count, act.hidden, act.hiddenStride)
+        for (index, layer) in weights.layers.enumerated() {
+            ck_norm_rows(
+                &engine,
+                act.hidden,
+                count,
+                layer.inputLayernorm,
+                config.hiddenSize,
+                config.rmsNormEpsilon,
+                &normed,
+                layer.attentionTakesQuantizedInput
+            )
+            var qProj = projection(layer.qProj, layer.qBias, act.query, attention.stride)
+            var kProj = projection(layer.kProj, layer.kBias, act.key, act.kvStride)
+            var vProj = projection(layer.vProj, layer.vBias, act.value, act.kvStride)
+            ck_project(&engine, &qProj, &kProj, &vProj, &normed, 0, count)
+            var heads = self.heads(ofLayer: index)
+            ck_rope_and_store(&engine, &heads, &places, count)
+            ck_attend(&engine, &heads, &places)
+            if layer.oProj.takesQuantizedInput { ck_quantize_rows(&engine, &attention, 0, count) }
+            var oProj = residual(layer.oProj)
+            ck_project(&engine, &oProj, nil, nil, &attention, 0, count)
+
+            ck_norm_rows(
+                &engine,
+                act.hidden,
+                count,
+                layer.postAttentionLayernorm,
+                config.hiddenSize,
+                config.rmsNormEpsilon,
+                &normed,
+                layer.mlpTakesQuantizedInput
+            )
+            var (gateProj, upProj) = (layer.gateProj.packed, layer.upProj.packed)
+            ck_swiglu(&engine, &gateProj, &upProj, &normed, count, mlp.values, mlp.stride)
+            if layer.downProj.takesQuantizedInput { ck_quantize_rows(&engine, &mlp, 0, count) }
+            var downProj = residual(layer.downProj)
+            ck_project(&engine, &downProj, nil, nil, &mlp, 0, count)
+        }
+        keep(outputs, of: count)
+    }
+
+    /// The same for arrays.
+    package func forward(_ rows: some Collection<BatchRow>, outputs: [Int32]) {
+        ContiguousArray(rows).withUnsafeBufferPointer { rows in
+            outputs.withUnsafeBufferPointer { forward(rows, outputs: $0) }
+        }
+    }
+
+    /// Norms the chosen rows into `activations.final`.
+    private func keep(_ outputs: UnsafeBufferPointer<Int32>, of count: Int) {
+        precondition(outputs.count <= maxSequences, "more outputs than sequences")
+        let stride = activations.hiddenStride
+        var (engine, final) = (engine, activations.final)
+        for (output, row) in outputs.enumerated() {
+            precondition(row >= 0 && row < count, "output of a row that is not in the batch")
+            (final.values + output * stride).update(from: activations.hidden + Int(row) * stride, count: stride)
+        }
+        ck_norm_rows(
+            &engine,
+            final.values,
+            outputs.count,
+            model.weights.norm,
+            model.configuration.hiddenSize,
+            model.configuration.rmsNormEpsilon,
+            &final,
+            model.weights.lmHead.takesQuantizedInput
+        )
+    }
+
+    /// Checks the rows and sets down where each stands.
+    private func place(_ rows: UnsafeBufferPointer<BatchRow>) -> ck_places {
+        precondition(rows.count <= maxBatchRows, "more rows than maxBatchRows")
+        let act = activations
+        var (groupCount, groupStart) = (0, 0)
+        for (index, row) in rows.enumerated() {
+            checkToken(row.token)
+            precondition(
+                cache.holds(sequence: Int(row.sequence), position: Int(row.position)),
+                "position without a KV block"
+            )
+            act.tokens[index] = row.token
+            act.positions[index] = row.position
+            act.tables[index] = cache.table(of: Int(row.sequence))
+            if index == 0 || index - groupStart == CK_MAX_QUERIES
+                || row.sequence != rows[index - 1].sequence
+            {
+                act.groups[groupCount] = Int32(index)
+                (groupCount, groupStart) = (groupCount + 1, index)
+            }
+        }
+        act.groups[groupCount] = Int32(rows.count)
+        ck_rope_angles(act.positions, rows.count, frequencies, frequencies.count, act.cosines, act.sines)
+        return ck_places(
+            positions: act.positions,
+            tables: act.tables,
+            cosines: act.cosines,
+            sines: act.sines,
+            groups: act.groups,
+            group_count: groupCount
+        )
+    }
+
+    private func heads(ofLayer index: Int) -> ck_heads {
+        let act = activations
+        return ck_heads(
+            q: act.query,
+            k: act.key,
+            v: act.value,
+            out: act.attention.values,
+            q_stride: act.attention.stride,
+            kv_stride: act.kvStride,
+            cache: cache.layer(index),
+            heads: model.configuration.headCount,
+            kv_heads: model.configuration.kvHeadCount,
+            head_dim: model.configuration.headDimension,
+            head_stride: cache.headStride
+        )
+    }
+
+    private func projection(
+        _ matrix: PackedMatrix,
+        _ bias: PaddedVector,
+        _ out: UnsafeMutablePointer<Float>,
+        _ stride: Int
+    ) -> ck_projection {
+        ck_projection(weights: matrix.packed, bias: bias, out: out, out_stride: stride, accumulate: false)
+    }
+
+    /// A product that is added to the residual stream.
+    private func residual(_ matrix: PackedMatrix) -> ck_projection {
+        ck_projection(
+            weights: matrix.packed,
+            bias: nil,
+            out: activations.hidden,
+            out_stride: activations.hiddenStride,
+            accumulate: true
+        )
+    }
+
+    /// 1 / theta^(2i / headDim), rounded to F32 at the same steps as transformers.
+    static func inverseFrequencies(_ configuration: ModelConfiguration) -> [Float] {
+        (0..<configuration.headDimension / 2).map { index in
+            let exponent = Float(2 * index) / Float(configuration.headDimension)
+            return 1 / Float(pow(Double(configuration.ropeTheta), Double(exponent)))
+        }
+    }
+}

@@ -1,0 +1,77 @@
+import CKernels
+package import ModelFiles
+
+/// A set of kernels. Results are the same bit for bit within one set only.
+package enum InstructionSet: String, Sendable, CaseIterable {
+    /// Portable C.
+    case generic
+    /// AVX2, FMA and F16C.
+    case avx2
+
+    /// The fastest that this processor has.
+    package static var best: Self { ck_kernels_avx2() == nil ? .generic : .avx2 }
+
+    /// nil where the processor lacks it.
+    var kernels: UnsafePointer<ck_kernels>? {
+        switch self {
+        case .generic: ck_kernels_generic()
+        case .avx2: ck_kernels_avx2()
+        }
+    }
+}
+
+/// What a `ComputeContext` is made for; all of its memory follows from these.
+package struct ComputeOptions: Sendable {
+    /// Compute threads, the calling one included; 1 to 256.
+    package var threads: Int
+    /// Blocks of 32 tokens in the KV cache, shared by all sequences.
+    package var kvBlocks: Int
+    /// Sequence slots, and the most outputs of one forward pass.
+    package var maxSequences: Int
+    /// The most rows of one forward pass.
+    package var maxBatchRows: Int
+    /// nil: the best one.
+    package var instructionSet: InstructionSet?
+
+    package init(
+        threads: Int = ComputeOptions.onlineProcessors,
+        kvBlocks: Int = 64,
+        maxSequences: Int = 4,
+        maxBatchRows: Int = 64,
+        instructionSet: InstructionSet? = nil
+    ) {
+        self.threads = threads
+        self.kvBlocks = kvBlocks
+        self.maxSequences = maxSequences
+        self.maxBatchRows = maxBatchRows
+        self.instructionSet = instructionSet
+    }
+
+    package static var onlineProcessors: Int { ThreadPool.onlineProcessors }
+
+    /// Throws for sizes out of bounds.
+    func check() throws(ModelError) {
+        let bounds = [
+            ("kvBlocks", kvBlocks, 1 << 24), ("maxSequences", maxSequences, 1 << 12),
+            ("maxBatchRows", maxBatchRows, 1 << 12),
+        ]
+        for (name, value, limit) in bounds where !(1...limit).contains(value) {
+            throw ModelError(reason: "\(name) is \(value); it must be 1 to \(limit)")
+        }
+    }
+}
+
+/// One token of a forward pass.
+package struct BatchRow: Sendable {
+    package var token: TokenID
+    /// From 0 in its sequence.
+    package var position: Int32
+    /// Slot, 0..<maxSequences.
+    package var sequence: Int32
+
+    package init(token: TokenID, position: Int32, sequence: Int32) {
+        self.token = token
+        self.position = position
+        self.sequence = sequence
+    }
+}

@@ -1,0 +1,25 @@
+package import ModelFiles
+
+/// A loaded Qwen2 model: configuration and packed weights. Immutable, shared by any number of contexts.
+package final class Model: Sendable {
+    package let configuration: ModelConfiguration
+    /// Memory that the weights take, packed; the file's own pages are given back.
+    package let weightBytes: Int
+    /// The type of most of the weights: `f32`, `f16`, `bf16`, `q8_0` or `q4_0`.
+    package let weightType: String
+    let weights: Weights
+
+    /// Checks the file's sizes and tensors, then packs the weights. Values are not checked.
+    package init(file: ModelFile) throws(ModelError) {
+        configuration = try ModelConfiguration(metadata: file.metadata, tensors: file.tensors, path: file.path)
+        weights = try WeightLoader.load(file, configuration)
+        weightBytes = weights.memory.count
+        weightType = Self.commonestType(file)
+    }
+
+    private static func commonestType(_ file: ModelFile) -> String {
+        var elements: [TensorType: Int] = [:]
+        for view in file.tensors.values { elements[view.type, default: 0] += view.elementCount }
+        return elements.max { ($0.value, $0.key.rawValue) < ($1.value, $1.key.rawValue) }?.key.name ?? "none"
+    }
+}

@@ -1,0 +1,127 @@
+import CKernels
+import ModelFiles
+
+/// Checks a file's tensors against the configuration, then packs each into one region and gives its pages back.
+struct WeightLoader {
+    private let file: ModelFile
+    private let configuration: ModelConfiguration
+    private let pool: ThreadPool
+    private var cursor: RegionCursor
+    private let memory: MemoryRegion
+
+    static func load(_ file: ModelFile, _ configuration: ModelConfiguration) throws(ModelError) -> Weights {
+        var loader = try WeightLoader(file, configuration)
+        return try loader.weights()
+    }
+
+    private init(_ file: ModelFile, _ configuration: ModelConfiguration) throws(ModelError) {
+        self.file = file
+        self.configuration = configuration
+        var bytes = 0
+        for (name, shape) in Self.expectedTensors(configuration) {
+            bytes += try Self.packedBytes(try Self.checked(name, shape, in: file), in: file.path)
+        }
+        memory = try MemoryRegion(bytes: bytes, purpose: "the weights of \(file.path)")
+        cursor = RegionCursor(memory)
+        pool = try ThreadPool(threads: ThreadPool.onlineProcessors)
+    }
+
+    private mutating func weights() throws(ModelError) -> Weights {
+        let embedTokens = try matrix("token_embd.weight")
+        var layers: [LayerWeights] = []
+        for index in 0..<configuration.layerCount { layers.append(try layer("blk.\(index)")) }
+        return Weights(
+            embedTokens: embedTokens,
+            layers: layers,
+            norm: try vector("output_norm.weight"),
+            lmHead: configuration.tiesEmbeddings ? embedTokens : try matrix("output.weight"),
+            memory: memory
+        )
+    }
+
+    private mutating func layer(_ prefix: String) throws(ModelError) -> LayerWeights {
+        LayerWeights(
+            inputLayernorm: try vector("\(prefix).attn_norm.weight"),
+            qProj: try matrix("\(prefix).attn_q.weight"),
+            qBias: try vector("\(prefix).attn_q.bias"),
+            kProj: try matrix("\(prefix).attn_k.weight"),
+            kBias: try vector("\(prefix).attn_k.bias"),
+            vProj: try matrix("\(prefix).attn_v.weight"),
+            vBias: try vector("\(prefix).attn_v.bias"),
+            oProj: try matrix("\(prefix).attn_output.weight"),
+            postAttentionLayernorm: try vector("\(prefix).ffn_norm.weight"),
+            gateProj: try matrix("\(prefix).ffn_gate.weight"),
+            upProj: try matrix("\(prefix).ffn_up.weight"),
+            downProj: try matrix("\(prefix).ffn_down.weight")
+        )
+    }
+
+    private mutating func matrix(_ name: String) throws(ModelError) -> PackedMatrix {
+        let view = try Self.view(name, in: file)
+        let (rows, columns) = (view.shape[0], view.shape[1])
+        let data = cursor.take(UInt8.self, ck_packed_bytes(view.type.rawValue, rows, columns))
+        let packed = ck_pack(pool.raw, view.type.rawValue, rows, columns, view.bytes.baseAddress, data)
+        file.releasePages(of: view)
+        return PackedMatrix(packed: packed)
+    }
+
+    private mutating func vector(_ name: String) throws(ModelError) -> PaddedVector {
+        let view = try Self.view(name, in: file)
+        let values = cursor.take(Float.self, roundUp(view.elementCount, to: CK_BLOCK))
+        guard ck_dequantize_row(view.type.rawValue, view.bytes.baseAddress, values, view.elementCount) else {
+            throw ModelError.tensor(name, in: file.path, "has type \(view.type.name), unfit for a vector")
+        }
+        return PaddedVector(values)
+    }
+}
+
+extension WeightLoader {
+    /// Every tensor of the model and its shape, outermost first.
+    private static func expectedTensors(_ c: ModelConfiguration) -> [(name: String, shape: [Int])] {
+        var expected = [
+            ("token_embd.weight", [c.vocabularyCount, c.hiddenSize]), ("output_norm.weight", [c.hiddenSize]),
+        ]
+        if !c.tiesEmbeddings { expected.append(("output.weight", [c.vocabularyCount, c.hiddenSize])) }
+        for index in 0..<c.layerCount {
+            expected += [
+                ("attn_norm.weight", [c.hiddenSize]), ("ffn_norm.weight", [c.hiddenSize]),
+                ("attn_q.weight", [c.querySize, c.hiddenSize]), ("attn_q.bias", [c.querySize]),
+                ("attn_k.weight", [c.kvSize, c.hiddenSize]), ("attn_k.bias", [c.kvSize]),
+                ("attn_v.weight", [c.kvSize, c.hiddenSize]), ("attn_v.bias", [c.kvSize]),
+                ("attn_output.weight", [c.hiddenSize, c.querySize]),
+                ("ffn_gate.weight", [c.intermediateSize, c.hiddenSize]),
+                ("ffn_up.weight", [c.intermediateSize, c.hiddenSize]),
+                ("ffn_down.weight", [c.hiddenSize, c.intermediateSize]),
+            ].map { ("blk.\(index).\($0.0)", $0.1) }
+        }
+        return expected
+    }
+
+    private static func view(_ name: String, in file: ModelFile) throws(ModelError) -> TensorView {
+        guard let view = file.tensors[name] else { throw ModelError.tensor(name, in: file.path, "is missing") }
+        return view
+    }
+
+    private static func checked(_ name: String, _ shape: [Int], in file: ModelFile) throws(ModelError) -> TensorView {
+        let view = try view(name, in: file)
+        guard view.shape == shape else {
+            throw ModelError.tensor(name, in: file.path, "has shape \(view.shape); expected \(shape)")
+        }
+        return view
+    }
+
+    private static func packedBytes(_ view: TensorView, in path: String) throws(ModelError) -> Int {
+        guard view.shape.count == 2 else {
+            return RegionCursor.bytes(of: Float.self, roundUp(view.elementCount, to: CK_BLOCK))
+        }
+        let bytes = ck_packed_bytes(view.type.rawValue, view.shape[0], view.shape[1])
+        guard bytes > 0 else {
+            throw ModelError.tensor(
+                view.name,
+                in: path,
+                "has rows of \(view.shape[1]) values, which \(view.type.name) cannot hold"
+            )
+        }
+        return RegionCursor.bytes(of: UInt8.self, bytes)
+    }
+}

@@ -1,0 +1,80 @@
+/// The names: vLLM's stems with the prefix `llm_`, which dashboards know, and Prometheus's own `process_` names.
+extension ServerMetrics {
+    var families: [MetricFamily] {
+        engineFamilies + latencyFamilies + requestFamilies + buildFamilies + process.families
+    }
+
+    private var engineFamilies: [MetricFamily] {
+        [
+            .gauge("llm_num_requests_running", "Sequences in the batch.", requestsRunning),
+            .gauge("llm_num_requests_waiting", "Requests in the queue.", requestsWaiting),
+            .gauge("llm_kv_cache_usage_ratio", "Share of the KV blocks in use, from 0 to 1.", kvCacheUsage),
+            .counter(
+                "llm_prefix_cache_queries_total",
+                "Prompt tokens looked up in the prefix cache.",
+                prefixCacheQueries
+            ),
+            .counter("llm_prefix_cache_hits_total", "Prompt tokens taken from the prefix cache.", prefixCacheHits),
+            .counter("llm_prompt_tokens_total", "Prompt tokens of started requests, cached ones too.", promptTokens),
+            .counter("llm_generation_tokens_total", "Tokens generated.", generationTokens),
+        ]
+    }
+
+    private var latencyFamilies: [MetricFamily] {
+        [
+            .histogram(
+                "llm_time_to_first_token_seconds",
+                "Submission to the first generated token; replies only.",
+                timeToFirstToken
+            ),
+            .histogram(
+                "llm_inter_token_latency_seconds",
+                "Time between generated tokens; replies only.",
+                interTokenLatency
+            ),
+            .histogram("llm_request_queue_time_seconds", "Submission to admission into the batch.", queueTime),
+            .histogram("llm_request_prefill_time_seconds", "Admission to the end of the prompt.", prefillTime),
+            .histogram("llm_request_decode_time_seconds", "End of the prompt to the end of the request.", decodeTime),
+        ]
+    }
+
+    private var requestFamilies: [MetricFamily] {
+        [
+            .counters(
+                "llm_requests_total",
+                "Requests by role and how they ended.",
+                roles.flatMap { role in
+                    RequestOutcome.allCases.compactMap { outcome in
+                        (requestCounters[role]?[outcome]).map {
+                            ([("role", role), ("outcome", outcome.rawValue)], $0)
+                        }
+                    }
+                }
+            ),
+            .histograms(
+                "llm_e2e_request_latency_seconds",
+                "Request read to response written, by role.",
+                roles.compactMap { role in requestLatencies[role].map { ([("role", role)], $0) } }
+            ),
+            .counters(
+                "llm_admission_rejections_total",
+                "Requests that the scheduler refused, by reason.",
+                RejectionReason.allCases.compactMap { reason in
+                    rejectionCounters[reason].map { ([("reason", reason.rawValue)], $0) }
+                }
+            ),
+            .counters(
+                "llm_http_responses_total",
+                "HTTP responses by class of status.",
+                responseCounters.enumerated().map { ([("class", "\($0.offset + 1)xx")], $0.element) }
+            ),
+        ]
+    }
+
+    private var buildFamilies: [MetricFamily] {
+        [
+            .gauge("llm_build_info", "Always 1; what runs is in the labels.", Gauge(1), labels: build),
+            .gauge("llm_memory_budget_bytes", "Worst case of resident memory, computed at start.", memoryBudgetBytes),
+        ]
+    }
+}

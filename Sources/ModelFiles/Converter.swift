@@ -1,0 +1,41 @@
+/// Writes a Hugging Face folder as one GGUF file that llama.cpp's converter would recognise as its own.
+package enum Converter {
+    /// Matrices become `type`; norm weights and biases stay F32. Values pass through F32. Holds one tensor's pages at a time.
+    ///
+    /// - Parameter tokenizer: the `tokenizer.*` metadata. Rows of the embedding beyond its tokens are named `[PAD<id>]`.
+    package static func convert(
+        _ source: ModelFile,
+        type: TensorType,
+        tokenizer: [(String, MetadataValue)],
+        to path: String
+    ) throws(ModelFileError) {
+        guard source.isHuggingFaceFolder else {
+            throw ModelFileError(
+                path: source.path,
+                reason: "is not a Hugging Face folder with config.json and safetensors"
+            )
+        }
+        let embedding = try source.tensor("token_embd.weight")
+        let model = source.metadataKeys.compactMap { key in source.metadata[key].map { (key, $0) } }
+        var writer = GGUFWriter()
+        writer.add(
+            try ModelMetadata.assemble(
+                model: model,
+                type: type,
+                tokenizer: tokenizer,
+                rows: embedding.shape[0],
+                path: source.path
+            )
+        )
+        for name in source.tensorNames {
+            let view = try source.tensor(name)
+            let stored = view.shape.count == 1 ? .f32 : type
+            writer.addTensor(name, stored, view.shape) { sink throws(ModelFileError) in
+                var encoder = RowEncoder(type: stored, tensor: name, path: source.path)
+                try encoder.encode(view, into: sink)
+                source.releasePages(of: view)
+            }
+        }
+        try writer.write(to: path)
+    }
+}

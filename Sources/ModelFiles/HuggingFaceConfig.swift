@@ -1,0 +1,120 @@
+import FoundationEssentials
+
+/// A Hugging Face `config.json` of a Qwen2 model, in the spelling of any release of transformers so far.
+struct HuggingFaceConfig {
+    let dimensions: ModelDimensions
+
+    init(json: UnsafeRawBufferPointer, path: String) throws(ModelFileError) {
+        let raw: Raw
+        do {
+            raw = try JSONDecoder().decode(Raw.self, from: Data(json))
+        } catch {
+            throw ModelFileError(path: path, reason: "is no usable config.json: \(jsonReason(error))")
+        }
+        if let reason = raw.unsupported { throw ModelFileError(path: path, reason: reason) }
+        guard let headDimension = raw.headDimension else {
+            throw ModelFileError(path: path, reason: "hidden_size is not a multiple of num_attention_heads")
+        }
+        dimensions = ModelDimensions(
+            layerCount: raw.layerCount,
+            hiddenSize: raw.hiddenSize,
+            intermediateSize: raw.intermediateSize,
+            headCount: raw.headCount,
+            kvHeadCount: raw.kvHeadCount ?? raw.headCount,
+            headDimension: headDimension,
+            vocabularyCount: raw.vocabularyCount,
+            contextLength: raw.contextLength ?? 32_768,
+            ropeTheta: raw.ropeParameters?.theta ?? raw.ropeTheta ?? 10_000,
+            rmsNormEpsilon: raw.rmsNormEpsilon ?? 1e-6,
+            tiesEmbeddings: raw.tiesEmbeddings ?? false
+        )
+        if let problem = dimensions.problem { throw ModelFileError(path: path, reason: problem) }
+    }
+}
+
+extension HuggingFaceConfig {
+    /// The keys as they stand. Absent optional ones have the defaults of transformers' `Qwen2Config`.
+    private struct Raw: Decodable {
+        let modelType: String?
+        let architectures: [String]?
+        let layerCount: Int
+        let hiddenSize: Int
+        let intermediateSize: Int
+        let headCount: Int
+        let kvHeadCount: Int?
+        let explicitHeadDimension: Int?
+        let vocabularyCount: Int
+        let contextLength: Int?
+        let ropeTheta: Double?
+        let ropeParameters: RopeParameters?
+        let ropeScaling: AnyObjectPresence?
+        let rmsNormEpsilon: Double?
+        let tiesEmbeddings: Bool?
+        let activation: String?
+        let usesSlidingWindow: Bool?
+        let layerTypes: [String]?
+
+        private enum CodingKeys: String, CodingKey {
+            case modelType = "model_type"
+            case architectures
+            case layerCount = "num_hidden_layers"
+            case hiddenSize = "hidden_size"
+            case intermediateSize = "intermediate_size"
+            case headCount = "num_attention_heads"
+            case kvHeadCount = "num_key_value_heads"
+            case explicitHeadDimension = "head_dim"
+            case vocabularyCount = "vocab_size"
+            case contextLength = "max_position_embeddings"
+            case ropeTheta = "rope_theta"
+            case ropeParameters = "rope_parameters"
+            case ropeScaling = "rope_scaling"
+            case rmsNormEpsilon = "rms_norm_eps"
+            case tiesEmbeddings = "tie_word_embeddings"
+            case activation = "hidden_act"
+            case usesSlidingWindow = "use_sliding_window"
+            case layerTypes = "layer_types"
+        }
+
+        /// Of one attention head; nil when it does not follow from the other sizes.
+        var headDimension: Int? {
+            if let explicitHeadDimension { return explicitHeadDimension }
+            guard headCount > 0, hiddenSize % headCount == 0 else { return nil }
+            return hiddenSize / headCount
+        }
+
+        /// What the model asks for that the engine does not do; nil when nothing.
+        var unsupported: String? {
+            let family = modelType ?? architectures?.first ?? "unknown"
+            guard modelType == "qwen2" || (modelType == nil && architectures == ["Qwen2ForCausalLM"]) else {
+                return "the architecture is \(printable(family)); only qwen2 is supported"
+            }
+            if let activation, activation != "silu" {
+                return "hidden_act \(printable(activation)) is not supported, only silu"
+            }
+            if usesSlidingWindow == true { return "use_sliding_window true is not supported" }
+            if let other = layerTypes?.first(where: { $0 != "full_attention" }) {
+                return "layer type \(printable(other)) is not supported, only full_attention"
+            }
+            if ropeScaling != nil { return "rope_scaling is not supported; it must be null" }
+            if let type = ropeParameters?.type, type != "default" {
+                return "rope_parameters with rope_type \(printable(type)) are not supported, only default"
+            }
+            return nil
+        }
+    }
+
+    private struct RopeParameters: Decodable {
+        let theta: Double?
+        let type: String?
+
+        private enum CodingKeys: String, CodingKey {
+            case theta = "rope_theta"
+            case type = "rope_type"
+        }
+    }
+
+    /// A value that is there and not null, whatever it is.
+    private struct AnyObjectPresence: Decodable {
+        init(from decoder: any Decoder) throws {}
+    }
+}

@@ -1,0 +1,40 @@
+/// A named shape of model for `synthesize`.
+package enum ModelShape: String, CaseIterable, Sendable {
+    case qwen15Half = "qwen1.5-0.5b"
+    /// Runs in milliseconds; for tests.
+    case tiny
+
+    /// - Parameter tokenCount: of the tokenizer. The real shape has rows of its own; the tiny one a row for each token.
+    package func dimensions(tokenCount: Int) -> ModelDimensions {
+        switch self {
+        case .qwen15Half:
+            ModelDimensions(
+                layerCount: 24,
+                hiddenSize: 1024,
+                intermediateSize: 2816,
+                headCount: 16,
+                kvHeadCount: 16,
+                headDimension: 64,
+                vocabularyCount: 151_936,
+                contextLength: 32_768,
+                ropeTheta: 1e6,
+                rmsNormEpsilon: 1e-6,
+                tiesEmbeddings: true
+            )
+        case .tiny:
+            ModelDimensions(
+                layerCount: 2,
+                hiddenSize: 64,
+                intermediateSize: 160,
+                headCount: 4,
+                kvHeadCount: 2,
+                headDimension: 16,
+                vocabularyCount: tokenCount,
+                contextLength: 2_048,
+                ropeTheta: 1e6,
+                rmsNormEpsilon: 1e-6,
+                tiesEmbeddings: true
+            )
+        }
+    }
+}

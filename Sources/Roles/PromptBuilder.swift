@@ -1,0 +1,91 @@
+package import ModelFiles
+package import Tokenization
+
+/// Renders a role and messages as ChatML token ids, the same ids that transformers' `apply_chat_template` gives for
+/// the Qwen template with the role's system prompt as first message:
+///
+///     <|im_start|>system\n{system}<|im_end|>\n<|im_start|>user\n{text}<|im_end|>\n<|im_start|>assistant\n
+///
+/// Only this type emits control tokens; every text goes through `encode`, so `<|im_end|>` typed by a user is text.
+/// As in transformers, the text between two control tokens is one segment, encoded as a whole: a text that starts
+/// with a line break merges with the newline after `user` into other tokens (and NFC runs over that seam too).
+/// What a prompt shares with a role's prefix is therefore compared id by id, never assumed.
+package struct PromptBuilder: Sendable {
+    private let encoder: any TextEncoding
+    private let start: TokenID
+    private let end: TokenID
+
+    package init(tokenizer: Tokenizer) throws(RoleError) {
+        try self.init(encoder: tokenizer)
+    }
+
+    init(encoder: any TextEncoding) throws(RoleError) {
+        guard let start = encoder.controlToken("<|im_start|>"), let end = encoder.controlToken("<|im_end|>") else {
+            let message = "no <|im_start|> and <|im_end|>; use a model with the ChatML tokens"
+            throw RoleError(source: "tokenizer", line: nil, message: message)
+        }
+        self.encoder = encoder
+        self.start = start
+        self.end = end
+    }
+
+    /// Everything up to and including `<|im_start|>user\n`: what all prompts of the role have in common.
+    package func prefix(of role: Role) -> [TokenID] {
+        message("system", role.system) + [start] + encoder.encode("user\n")
+    }
+
+    /// The scorer of a label role. It is a template: copy it for each request.
+    package func scorer(for role: Role) throws(RoleError) -> LabelScorer {
+        guard case .labels(let labels, let maxTokens) = role.output else {
+            throw RoleError(source: role.name, line: nil, message: "replies in free text; only label roles have labels")
+        }
+        var tokens: [[TokenID]] = []
+        for label in labels {
+            let ids = encoder.encode(label)
+            guard !ids.isEmpty, !ids.contains(where: encoder.isControl) else {
+                throw RoleError(source: role.name, line: nil, message: "label '\(label)' has no tokens; choose another")
+            }
+            guard ids.count <= maxTokens else {
+                let message = "label '\(label)' takes \(ids.count) tokens, 'output.max_tokens' allows \(maxTokens)"
+                throw RoleError(source: role.name, line: nil, message: message)
+            }
+            tokens.append(ids)
+        }
+        return try LabelScorer(labels: tokens, end: end, source: role.name)
+    }
+
+    /// - Parameter contextLimit: tokens the prompt may take at most; what the answer needs is already off it.
+    package func prompt(
+        for role: Role,
+        messages: [Message],
+        contextLimit: Int
+    ) throws(PromptError) -> Prompt {
+        let plan = try Conversation(role: role, messages: messages)
+        let head = message("system", plan.system)
+        let tail = message("user", plan.text.text) + [start] + encoder.encode("assistant\n")
+        var used = head.count + tail.count
+        guard used <= contextLimit else { throw .contextExceeded(tokens: used, limit: contextLimit) }
+
+        // Newest first, so that the work ends where the context does, however long the conversation is.
+        var kept: [[TokenID]] = []
+        for turn in plan.turns.reversed() {
+            let tokens = message("user", turn.user) + message("assistant", turn.assistant)
+            guard used + tokens.count <= contextLimit else { break }
+            used += tokens.count
+            kept.append(tokens)
+        }
+        let tokens = head + kept.reversed().joined() + tail
+        return Prompt(
+            tokens: tokens,
+            prefixCount: zip(tokens, prefix(of: role)).prefix { $0 == $1 }.count,
+            truncated: plan.truncated,
+            droppedMessages: 2 * (plan.turns.count - kept.count),
+            characters: plan.text.characters
+        )
+    }
+
+    /// `<|im_start|>{author}\n{content}<|im_end|>\n`
+    private func message(_ author: String, _ content: String) -> [TokenID] {
+        [start] + encoder.encode("\(author)\n\(content)") + [end] + encoder.encode("\n")
+    }
+}

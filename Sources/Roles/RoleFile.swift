@@ -1,0 +1,105 @@
+/// The format of a role file and the limits of its fields.
+enum RoleFile {
+    static let maxBytes = 64 * 1024
+    static let maxLabels = 64
+    static let maxLabelCharacters = 64
+    static let inputCharacters = 1...32_768
+    static let replyCharacters = 1...4_096
+    static let labelTokens = 1...64
+    /// Tokens of the longest label when the file does not say.
+    static let defaultLabelTokens = 12
+    static let maxAnnotations = 4
+
+    struct Parsed {
+        var role: Role
+        /// Where `annotate` stands, for the check against the other roles.
+        var annotateLine: Int?
+    }
+
+    /// - Parameters:
+    ///   - file: the path, for messages.
+    ///   - name: the file's name without `.yaml`; the role has to bear it.
+    static func parse(file: String, name: String, text: String) throws(RoleError) -> Parsed {
+        let top = try YAMLMap(file: file, text: text, keys: ["name", "system", "input", "output", "annotate"])
+        guard try top.string("name") == name else {
+            throw top.error("name", "must be '\(name)', as the file is named")
+        }
+        guard isValidName(name) else {
+            throw top.error("name", "must be 1 to 32 of a-z, 0-9, '_' and '-'")
+        }
+        var system = try top.string("system")[...]
+        while system.last?.isNewline == true { system.removeLast() }
+        guard !system.allSatisfy(\.isWhitespace) else { throw top.error("system", "must not be empty") }
+        let input = try parseInput(top.map("input", keys: ["max_characters", "overflow"]))
+        let output = try parseOutput(top.map("output", keys: ["labels", "max_tokens", "max_characters"]))
+        let annotate = try parseAnnotate(top, output: output)
+        let role = Role(name: name, system: String(system), input: input, output: output, annotate: annotate)
+        return Parsed(role: role, annotateLine: top.line(of: "annotate"))
+    }
+
+    static func isValidName(_ name: String) -> Bool {
+        (1...32).contains(name.utf8.count)
+            && name.utf8.allSatisfy { byte in
+                switch byte {
+                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
+                    UInt8(ascii: "_"), UInt8(ascii: "-"):
+                    true
+                default: false
+                }
+            }
+    }
+
+    private static func parseInput(_ map: YAMLMap) throws(RoleError) -> InputRule {
+        let maxCharacters = try map.int("max_characters", in: inputCharacters)
+        guard let overflow = InputRule.Overflow(rawValue: try map.string("overflow")) else {
+            let allowed = InputRule.Overflow.allCases.map(\.rawValue).joined(separator: " or ")
+            throw map.error("overflow", "must be \(allowed)")
+        }
+        return InputRule(maxCharacters: maxCharacters, overflow: overflow)
+    }
+
+    private static func parseOutput(_ map: YAMLMap) throws(RoleError) -> Role.Output {
+        guard map.has("labels") != map.has("max_characters") else {
+            throw map.error("labels", "or 'output.max_characters': give one of the two")
+        }
+        guard map.has("labels") else {
+            guard !map.has("max_tokens") else { throw map.error("max_tokens", "goes with 'output.labels' only") }
+            return .reply(maxCharacters: try map.int("max_characters", in: replyCharacters))
+        }
+        let maxTokens = map.has("max_tokens") ? try map.int("max_tokens", in: labelTokens) : defaultLabelTokens
+        return .labels(try parseLabels(map), maxTokens: maxTokens)
+    }
+
+    private static func parseLabels(_ map: YAMLMap) throws(RoleError) -> [String] {
+        let labels = try map.strings("labels")
+        guard (2...maxLabels).contains(labels.count) else {
+            throw map.error("labels", "must be 2 to \(maxLabels) texts; there are \(labels.count)")
+        }
+        var seen: Set<String> = []
+        for (label, line) in labels {
+            // White space at an edge would change how the label is split into tokens after the template's newline.
+            guard let first = label.first, let last = label.last, label.count <= maxLabelCharacters,
+                !first.isWhitespace, !last.isWhitespace, !label.contains(where: \.isNewline)
+            else {
+                let rule = "1 to \(maxLabelCharacters) characters on one line, without white space at the ends"
+                throw map.error("labels", "has '\(label.prefix(maxLabelCharacters))'; a label is \(rule)", line: line)
+            }
+            guard seen.insert(label).inserted else {
+                throw map.error("labels", "has '\(label)' twice", line: line)
+            }
+        }
+        return labels.map(\.text)
+    }
+
+    private static func parseAnnotate(_ top: YAMLMap, output: Role.Output) throws(RoleError) -> [String] {
+        guard top.has("annotate") else { return [] }
+        guard case .reply = output else {
+            throw top.error("annotate", "goes with roles that reply; this one answers with a label")
+        }
+        let names = try top.strings("annotate")
+        guard names.count <= maxAnnotations, Set(names.map(\.text)).count == names.count else {
+            throw top.error("annotate", "must be at most \(maxAnnotations) different role names")
+        }
+        return names.map(\.text)
+    }
+}

@@ -1,0 +1,44 @@
+package import Inference
+package import ModelFiles
+
+/// One prompt to be continued: freely (a reply) or under a constraint (a label).
+package struct GenerationRequest: Sendable {
+    /// Ids of the model's vocabulary; at least one.
+    package var prompt: [TokenID]
+    /// The first so many tokens are a pinned prefix, looked up by content; 0 for none. Not being pinned costs time only.
+    package var sharedPrefix: Int
+    /// Most tokens after the prompt. For a constraint: the most that it may keep and feed.
+    package var maxNewTokens: Int
+    /// End the reply and are never emitted.
+    package var stopTokens: [TokenID]
+    /// Ids from here on are never chosen: they have no token.
+    package var bannedFrom: TokenID
+    /// Never chosen, unless they are stop tokens as well.
+    package var bannedTokens: [TokenID]
+    /// Decides what follows the prompt; comes back in the result.
+    package var constraint: (any TokenConstraint)?
+    /// nil: no log-probabilities; else each token's own and that many best alternatives (0…20).
+    package var topLogprobs: Int?
+
+    package static let maxTopLogprobs = 20
+
+    package init(
+        prompt: [TokenID],
+        sharedPrefix: Int = 0,
+        maxNewTokens: Int,
+        stopTokens: [TokenID] = [],
+        bannedFrom: TokenID = .max,
+        bannedTokens: [TokenID] = [],
+        constraint: (any TokenConstraint)? = nil,
+        topLogprobs: Int? = nil
+    ) {
+        self.prompt = prompt
+        self.sharedPrefix = sharedPrefix
+        self.maxNewTokens = maxNewTokens
+        self.stopTokens = stopTokens
+        self.bannedFrom = bannedFrom
+        self.bannedTokens = bannedTokens
+        self.constraint = constraint
+        self.topLogprobs = topLogprobs
+    }
+}

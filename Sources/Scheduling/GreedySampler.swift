@@ -1,0 +1,64 @@
+import Glibc
+import ModelFiles
+
+/// Chooses the next token of a reply.
+enum GreedySampler {
+    enum Choice: Equatable {
+        case token(TokenID)
+        /// NaN or infinity among the logits: nothing can be said.
+        case nonFinite
+        case nothingAllowed
+    }
+
+    /// Index of the greatest logit below `limit` that is not banned; ties take the lowest.
+    static func choose(
+        _ logits: UnsafeBufferPointer<Float>,
+        below limit: Int,
+        isBanned: (TokenID) -> Bool
+    ) -> Choice {
+        let count = min(limit, logits.count)
+        guard count > 0, let base = logits.baseAddress else { return .nothingAllowed }
+        let raw = UnsafeRawPointer(base)
+        var best = -Float.infinity
+        var bestIndex = -1
+        func consider(_ range: Range<Int>) {
+            for index in range where logits[index] > best && !isBanned(TokenID(index)) {
+                best = logits[index]
+                bestIndex = index
+            }
+        }
+        var zeros = SIMD16<Float>.zero  // x * 0 is 0 for every finite x, NaN for the others
+        var index = 0
+        while index + 16 <= count {
+            let lanes = raw.loadUnaligned(fromByteOffset: index * MemoryLayout<Float>.stride, as: SIMD16<Float>.self)
+            zeros += lanes * 0
+            if any(lanes .> best) { consider(index..<index + 16) }
+            index += 16
+        }
+        consider(index..<count)
+        guard all(zeros .== 0), logits[index..<count].allSatisfy(\.isFinite) else { return .nonFinite }
+        return bestIndex < 0 ? .nothingAllowed : .token(TokenID(bestIndex))
+    }
+
+    /// Log-softmax over all logits, summed in order of id; the alternatives are taken below `limit`.
+    static func logprobs(
+        _ logits: UnsafeBufferPointer<Float>,
+        chosen: TokenID,
+        top: Int,
+        below limit: Int
+    ) -> TokenLogprobs {
+        let maximum = logits.max() ?? 0
+        let sum = logits.reduce(0.0) { $0 + exp(Double($1 - maximum)) }
+        func entry(_ index: Int) -> TokenLogprobs.Entry {
+            .init(token: TokenID(index), logprob: Float(Double(logits[index] - maximum) - log(sum)))
+        }
+        var best: [Int] = []
+        for index in 0..<min(limit, logits.count) {
+            if best.count == top, best.last.map({ logits[index] <= logits[$0] }) ?? true { continue }
+            let place = best.firstIndex { logits[$0] < logits[index] } ?? best.count
+            best.insert(index, at: place)
+            if best.count > top { best.removeLast() }
+        }
+        return TokenLogprobs(chosen: entry(Int(chosen)), top: best.map(entry))
+    }
+}

@@ -1,0 +1,49 @@
+/// Two waiting lines in order of arrival. Labels go first, but after `labelsPerChat` of them a waiting chat is next.
+struct QueueLanes<Element> {
+    enum Lane { case label, chat }
+
+    private var labels: [Element] = []
+    private var chats: [Element] = []
+    private var labelsSinceChat = 0
+    private let labelsPerChat: Int
+
+    init(capacity: Int, labelsPerChat: Int = 4) {
+        self.labelsPerChat = labelsPerChat
+        labels.reserveCapacity(capacity)
+        chats.reserveCapacity(capacity)
+    }
+
+    var count: Int { labels.count + chats.count }
+
+    mutating func append(_ element: Element, to lane: Lane) {
+        switch lane {
+        case .label: labels.append(element)
+        case .chat: chats.append(element)
+        }
+    }
+
+    /// Takes whose turn it is. nil if that one does not fit yet: none overtakes it, so large requests don't starve.
+    mutating func next(fits: (Element) -> Bool) -> Element? {
+        let isLabelsTurn = chats.isEmpty || labelsSinceChat < labelsPerChat
+        if isLabelsTurn, let label = labels.first {
+            guard fits(label) else { return nil }
+            labelsSinceChat += chats.isEmpty ? 0 : 1
+            return labels.removeFirst()
+        }
+        guard let chat = chats.first, fits(chat) else { return nil }
+        labelsSinceChat = 0
+        return chats.removeFirst()
+    }
+
+    /// Takes out all that match.
+    mutating func remove(where matches: (Element) -> Bool) -> [Element] {
+        let removed = labels.filter(matches) + chats.filter(matches)
+        if !removed.isEmpty {
+            labels.removeAll(where: matches)
+            chats.removeAll(where: matches)
+        }
+        return removed
+    }
+}
+
+extension QueueLanes: Sendable where Element: Sendable {}

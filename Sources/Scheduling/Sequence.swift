@@ -1,0 +1,55 @@
+import Inference
+import ModelFiles
+
+/// One running request, owned by the engine thread.
+final class Sequence {
+    let job: Job
+    let slot: Int
+    /// Holds positions 0..<32·count; the first ones may be shared and are then never written.
+    let blocks: [Int32]
+    /// Prompt tokens that were in the cache at admission.
+    let cached: Int
+    /// The prompt and what follows it so far.
+    private(set) var tokens: [TokenID]
+    /// The first so many tokens have their keys and values in the cache.
+    var computed: Int
+    var constraint: (any TokenConstraint)?
+    let admittedAt: UInt64
+    /// When the prompt's last logits were there.
+    var prefilledAt: UInt64?
+    var lastTokenAt: UInt64?
+
+    init(job: Job, slot: Int, blocks: [Int32], cached: Int, admittedAt: UInt64) {
+        self.job = job
+        self.slot = slot
+        self.blocks = blocks
+        self.cached = cached
+        self.admittedAt = admittedAt
+        tokens = job.request.prompt
+        tokens.reserveCapacity(tokens.count + job.request.maxNewTokens)
+        computed = cached
+        constraint = job.request.constraint
+    }
+
+    var promptCount: Int { job.request.prompt.count }
+    var generated: Int { tokens.count - promptCount }
+
+    var demand: BatchPlanner.Demand {
+        let rows = tokens.count - computed
+        if job.isLabel || job.purpose == .pin { return .init(kind: .label, rows: rows) }
+        return .init(kind: prefilledAt == nil ? .chat : .decode, rows: rows)
+    }
+
+    /// Appends a reply's token, to be computed next.
+    func append(_ token: TokenID) {
+        tokens.append(token)
+    }
+
+    /// Keeps so many tokens after the prompt, then appends `fed`. At least one row is left to compute, the last one, for
+    /// its logits: computing a row again writes the same bits.
+    func rewind(keeping count: Int, feeding fed: [TokenID]) {
+        tokens.removeLast(generated - count)
+        tokens += fed
+        computed = min(computed, promptCount + count, tokens.count - 1)
+    }
+}

@@ -1,0 +1,34 @@
+import Metrics
+import Scheduling
+
+/// What is known of an exchange for its log line and metrics; holds no text of the user's.
+struct CallRecord {
+    var role: String?
+    var streamed = false
+    var promptTokens = 0
+    var cachedTokens = 0
+    var completionTokens = 0
+    var inputs = 0
+    var queueSeconds = 0.0
+    var prefillSeconds = 0.0
+    var decodeSeconds = 0.0
+    var finishReason: String?
+
+    mutating func add(_ result: GenerationResult) {
+        promptTokens += result.promptTokens
+        cachedTokens += result.cachedTokens
+        completionTokens += result.generatedTokens
+        queueSeconds = max(queueSeconds, result.queueSeconds)
+        prefillSeconds = max(prefillSeconds, result.prefillSeconds)
+        decodeSeconds = max(decodeSeconds, result.decodeSeconds)
+    }
+
+    /// OpenAI's `usage`.
+    var usage: JSONValue {
+        [
+            "prompt_tokens": .integer(promptTokens), "completion_tokens": .integer(completionTokens),
+            "total_tokens": .integer(promptTokens + completionTokens),
+            "prompt_tokens_details": ["cached_tokens": .integer(cachedTokens)],
+        ]
+    }
+}

@@ -1,0 +1,128 @@
+import Glibc
+import Roles
+import Scheduling
+
+/// `POST /v1/chat/completions`: a reply, whole or as a stream, or a label as its content.
+struct ChatEndpoint {
+    let engine: RoleEngine
+
+    func respond(
+        to call: Call,
+        body: [UInt8],
+        record: inout CallRecord,
+        sink: inout some ResponseSink & ~Copyable
+    ) throws(Interruption) {
+        do {
+            let request = try ChatRequest(body: body)
+            let book = engine.book
+            let role = try book.role(request.model)
+            record.role = role.name
+            record.streamed = request.stream
+            var turn = ChatTurn(
+                request: request,
+                role: role,
+                model: engine.summary,
+                stream: request.stream ? EventStream(requestID: call.id) : nil
+            )
+            if role.labels != nil {
+                try label(&turn, book, &record, &sink)
+            } else {
+                try reply(&turn, book, &record, &sink)
+            }
+            try turn.end(record, call, to: &sink)
+        } catch let error as APIError {
+            throw .error(error)
+        } catch let interruption as Interruption {
+            throw interruption
+        } catch {
+            throw .error(.internalFault("\(error)"))
+        }
+    }
+
+    /// A label role's answer is its label.
+    private func label(
+        _ turn: inout ChatTurn,
+        _ book: RoleBook,
+        _ record: inout CallRecord,
+        _ sink: inout some ResponseSink & ~Copyable
+    ) throws {
+        guard let work = try labelWork(turn.role, turn.request.messages, book) else { return }
+        let handle = try submit([work.request])[0]
+        let verdict = try work.verdict(try handle.result(stream: &turn.stream, sink: &sink))
+        record.add(verdict.result)
+        turn.labels = [(turn.role.name, verdict)]
+        try turn.begin(to: &sink)
+        try turn.send(verdict.label, to: &sink)
+        turn.finishReason = "stop"
+        record.finishReason = "stop"
+    }
+
+    /// A reply, after the verdicts on the user's text that the role wants beside it. All are taken in at once, and
+    /// cancelled together when their handles are dropped.
+    private func reply(
+        _ turn: inout ChatTurn,
+        _ book: RoleBook,
+        _ record: inout CallRecord,
+        _ sink: inout some ResponseSink & ~Copyable
+    ) throws {
+        let reply = try prompted { () throws(PromptError) in
+            try engine.replyWork(turn.role, turn.request.messages, maxTokens: turn.request.maxTokens)
+        }
+        let lastText = turn.request.messages.last.map { [$0] } ?? []
+        var notes: [LabelWork] = []
+        for name in turn.role.annotate {
+            if let work = try labelWork(try book.role(name), lastText, book) { notes.append(work) }
+        }
+        let handles = try submit([reply] + notes.map(\.request))
+        for (note, handle) in zip(notes, handles.dropFirst()) {
+            let result = try handle.result(stream: &turn.stream, sink: &sink)
+            turn.labels.append((note.role, try note.verdict(result)))
+        }
+        try turn.begin(to: &sink)
+        try generate(handles[0], &turn, &record, &sink)
+    }
+
+    private func generate(
+        _ handle: GenerationHandle,
+        _ turn: inout ChatTurn,
+        _ record: inout CallRecord,
+        _ sink: inout some ResponseSink & ~Copyable
+    ) throws {
+        guard case .reply(let maxCharacters) = turn.role.output else { return }
+        var assembler = ReplyAssembler(
+            tokenizer: engine.tokenizer,
+            maxCharacters: maxCharacters,
+            stop: turn.request.stop
+        )
+        var modelEnded = false
+        events: while true {
+            switch try handle.nextEvent(stream: &turn.stream, sink: &sink) {
+            case .token(let token):
+                guard !assembler.isComplete else { continue }  // on its way out
+                try turn.send(assembler.append(token), to: &sink)
+                if assembler.isComplete { handle.cancel() }
+            case .finished(let result):
+                record.add(result)
+                modelEnded = result.reason == .stop
+                break events
+            case .failed(let failure): throw APIError(failure)
+            }
+        }
+        let end = assembler.finish(modelEnded: modelEnded)
+        try turn.send(end.rest, to: &sink)
+        turn.finishReason = end.reason.rawValue
+        record.finishReason = end.reason.rawValue
+    }
+
+    private func labelWork(_ role: Role, _ messages: [Message], _ book: RoleBook) throws -> LabelWork? {
+        try prompted { () throws(PromptError) in try engine.labelWork(role, messages, in: book) }
+    }
+
+    private func prompted<Result>(_ body: () throws(PromptError) -> Result) throws(APIError) -> Result {
+        do { return try body() } catch { throw APIError(error, source: .messages) }
+    }
+
+    private func submit(_ requests: [GenerationRequest]) throws(APIError) -> [GenerationHandle] {
+        do { return try engine.scheduler.submitAll(requests) } catch { throw APIError(error) }
+    }
+}

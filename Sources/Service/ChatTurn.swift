@@ -1,0 +1,97 @@
+import Glibc
+import Roles
+
+/// One chat answer in the making: either its text is collected, or each piece goes out as an event.
+struct ChatTurn {
+    let request: ChatRequest
+    let role: Role
+    let model: ModelSummary
+    /// nil: the answer is sent whole.
+    var stream: EventStream?
+    /// Verdicts on the user's text, by role.
+    var labels: [(role: String, verdict: LabelVerdict)] = []
+    var finishReason = "stop"
+
+    private let id = Identifier.random("chatcmpl-")
+    private let created = time(nil)
+    private var content = ""
+
+    init(request: ChatRequest, role: Role, model: ModelSummary, stream: EventStream?) {
+        self.request = request
+        self.role = role
+        self.model = model
+        self.stream = stream
+    }
+
+    /// Sends a stream's first event: the author and the labels.
+    mutating func begin(to sink: inout some ResponseSink & ~Copyable) throws(Interruption) {
+        var first = chunk(delta: ["role": "assistant", "content": ""])
+        first.append(JSONValue.Member(name: "labels", value: labelsJSON), if: !labels.isEmpty)
+        try stream?.send(first, to: &sink)
+    }
+
+    mutating func send(_ text: String, to sink: inout some ResponseSink & ~Copyable) throws(Interruption) {
+        guard !text.isEmpty else { return }
+        content += text
+        let event = chunk(delta: ["content": .string(text)])
+        try stream?.send(event, to: &sink)
+    }
+
+    /// Sends what closes the stream, or the whole answer.
+    mutating func end(
+        _ record: CallRecord,
+        _ call: Call,
+        to sink: inout some ResponseSink & ~Copyable
+    ) throws(Interruption) {
+        guard stream != nil else {
+            sink.send(Response(json: whole(record.usage)), requestID: call.id)
+            return
+        }
+        let last = chunk(delta: [:], finishReason: .string(finishReason))
+        try stream?.send(last, to: &sink)
+        if request.includeUsage {
+            let usage = envelope("chat.completion.chunk", choices: [], usage: record.usage)
+            try stream?.send(usage, to: &sink)
+        }
+        try stream?.sendDone(to: &sink)
+    }
+
+    private func whole(_ usage: JSONValue) -> JSONValue {
+        let choice: JSONValue = [
+            "index": 0, "message": ["role": "assistant", "content": .string(content)], "logprobs": .null,
+            "finish_reason": .string(finishReason),
+        ]
+        var answer = envelope("chat.completion", choices: [choice], usage: usage)
+        answer.append(JSONValue.Member(name: "labels", value: labelsJSON), if: !labels.isEmpty)
+        return answer
+    }
+
+    private func chunk(delta: JSONValue, finishReason: JSONValue = .null) -> JSONValue {
+        let choice: JSONValue = ["index": 0, "delta": delta, "logprobs": .null, "finish_reason": finishReason]
+        return envelope("chat.completion.chunk", choices: [choice], usage: request.includeUsage ? .null : nil)
+    }
+
+    private func envelope(_ object: String, choices: [JSONValue], usage: JSONValue?) -> JSONValue {
+        var answer: JSONValue = [
+            "id": .string(id), "object": .string(object), "created": .integer(created), "model": .string(role.name),
+            "system_fingerprint": .string(model.fingerprint), "choices": .array(choices),
+        ]
+        answer.append(JSONValue.Member(name: "usage", value: usage ?? .null), if: usage != nil)
+        return answer
+    }
+
+    private var labelsJSON: JSONValue {
+        .object(labels.map { JSONValue.Member(name: $0.role, value: $0.verdict.json) })
+    }
+}
+
+extension LabelVerdict {
+    /// `{"label","probs":{label: probability},"margin"}`
+    var json: JSONValue {
+        ["label": .string(label), "probs": probabilitiesJSON, "margin": .number(margin)]
+    }
+
+    var probabilitiesJSON: JSONValue {
+        .object(probabilities.map { JSONValue.Member(name: $0.label, value: .number($0.probability)) })
+    }
+}

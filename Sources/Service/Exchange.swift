@@ -1,0 +1,95 @@
+package import FastCGI
+
+/// A request as the endpoints see it, apart from how it came.
+package struct Call: Sendable {
+    package var method: String
+    package var path: String
+    package var id: String
+    package var body: Result<[UInt8], BodyError>
+
+    package init(method: String, path: String, id: String, body: Result<[UInt8], BodyError>) {
+        self.method = method
+        self.path = path
+        self.id = id
+        self.body = body
+    }
+
+    init(_ request: borrowing Request) {
+        self.init(
+            method: request.method,
+            path: request.path,
+            id: Identifier.request(request.parameter("REQUEST_ID")),
+            body: request.body
+        )
+    }
+}
+
+/// Where a response goes. `ResponseWriter` in service, a recorder in tests.
+package protocol ResponseSink: ~Copyable {
+    var hasHead: Bool { get }
+    mutating func writeHead(status: Int, headers: [(name: String, value: String)])
+    mutating func write(_ bytes: [UInt8])
+    /// False once the client no longer takes bytes.
+    @discardableResult mutating func flush() -> Bool
+    func isClientGone() -> Bool
+}
+
+extension ResponseWriter: ResponseSink {}
+
+/// A response that is complete before its first byte is sent.
+package struct Response: Sendable {
+    package var status = 200
+    package var headers: [(name: String, value: String)]
+    package var body: [UInt8]
+
+    init(status: Int = 200, json: JSONValue, headers: [(name: String, value: String)] = []) {
+        self.status = status
+        self.headers = [("Content-Type", "application/json")] + headers
+        body = json.encoded
+    }
+
+    init(text: String, contentType: String) {
+        headers = [("Content-Type", contentType)]
+        body = Array(text.utf8)
+    }
+
+    init(_ error: APIError) {
+        self.init(status: error.status, json: error.json)
+        if let seconds = error.retryAfter { headers.append(("Retry-After", String(seconds))) }
+        if let methods = error.allow { headers.append(("Allow", methods)) }
+    }
+}
+
+extension ResponseSink where Self: ~Copyable {
+    mutating func send(_ response: Response, requestID: String) {
+        let length = ("Content-Length", String(response.body.count))
+        writeHead(status: response.status, headers: response.headers + [("X-Request-Id", requestID), length])
+        write(response.body)
+    }
+}
+
+/// How an exchange ends early.
+enum Interruption: Error {
+    case error(APIError)
+    case clientGone
+}
+
+enum Identifier {
+    /// 24 hexadecimal digits behind a prefix such as `chatcmpl-`.
+    static func random(_ prefix: String) -> String {
+        let digits = Array("0123456789abcdef")
+        return prefix + String((0..<24).map { _ in digits[Int.random(in: 0..<16)] })
+    }
+
+    /// The web server's id of the request if it is well-formed, so that all logs agree; else a new one.
+    static func request(_ given: String?) -> String {
+        guard let given, (8...64).contains(given.utf8.count),
+            given.utf8.allSatisfy({ byte in
+                let scalar = Unicode.Scalar(byte)
+                return scalar.isASCII && (scalar.properties.isAlphabetic || scalar.properties.numericType != nil)
+                    || byte == UInt8(ascii: "-") || byte == UInt8(ascii: "_")
+            })
+        else { return random("req-") }
+        return given
+    }
+}

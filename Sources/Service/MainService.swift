@@ -1,0 +1,147 @@
+package import FastCGI
+package import Logging
+import Metrics
+import Roles
+
+/// The main socket's requests: routes, answers, turns every error into the API's shape, counts and logs.
+package struct MainService: Sendable {
+    private let state: ServiceState
+    private let logger: Logger
+    private let startTime = Int(WallClock.now())
+
+    package init(state: ServiceState, logger: Logger) {
+        self.state = state
+        self.logger = logger
+    }
+
+    /// Called on a worker thread.
+    package func serve(_ request: borrowing Request, _ writer: inout ResponseWriter) {
+        answer(Call(request), to: &writer)
+    }
+
+    package func answer(_ call: Call, to sink: inout some ResponseSink & ~Copyable) {
+        let start = ContinuousClock.now
+        var record = CallRecord()
+        var status = 200
+        var outcome = RequestOutcome.success
+        var endpoint: Router.Endpoint?
+        do throws(Interruption) {
+            try dispatch(call, &record, &endpoint, &sink)
+            // A client that left before its whole answer was written did not get it.
+            if !sink.flush() { throw .clientGone }
+        } catch {
+            switch error {
+            case .clientGone:
+                status = 499  // nginx's own code for it
+                outcome = .cancelled
+            case .error(let error):
+                status = error.status
+                outcome = Self.outcome(error)
+                send(error, call, record, &sink)
+            }
+        }
+        let seconds = start.duration(to: .now).seconds
+        state.metrics.countResponse(status: status)
+        if endpoint == .chatCompletions || endpoint == .classify {
+            state.metrics.countRequest(role: record.role ?? "", outcome: outcome, seconds: seconds)
+        }
+        log(call, record, status, outcome, seconds)
+    }
+
+    private func dispatch(
+        _ call: Call,
+        _ record: inout CallRecord,
+        _ endpoint: inout Router.Endpoint?,
+        _ sink: inout some ResponseSink & ~Copyable
+    ) throws(Interruption) {
+        let engine: RoleEngine
+        let body: [UInt8]
+        do throws(APIError) {
+            endpoint = try Router.route(call.method, call.path, in: Router.main)
+            engine = try state.engine()
+            switch call.body {
+            case .success(let bytes): body = bytes
+            case .failure(let error): throw APIError(error)
+            }
+        } catch {
+            throw .error(error)
+        }
+        switch endpoint {
+        case .chatCompletions:
+            try ChatEndpoint(engine: engine).respond(to: call, body: body, record: &record, sink: &sink)
+        case .classify:
+            try ClassifyEndpoint(engine: engine).respond(to: call, body: body, record: &record, sink: &sink)
+        default:
+            sink.send(Response(json: models(engine)), requestID: call.id)
+        }
+    }
+
+    /// Before the head, an error is the response; in a stream it is an event that clients raise.
+    private func send(
+        _ error: APIError,
+        _ call: Call,
+        _ record: CallRecord,
+        _ sink: inout some ResponseSink & ~Copyable
+    ) {
+        guard sink.hasHead else { return sink.send(Response(error), requestID: call.id) }
+        sink.write(Array("data: ".utf8) + error.json.encoded + Array("\n\n".utf8))
+        sink.flush()
+    }
+
+    private func models(_ engine: RoleEngine) -> JSONValue {
+        let data = engine.roles.names.map { name -> JSONValue in
+            [
+                "id": .string(name), "object": "model", "created": .integer(startTime),
+                "owned_by": .string(Build.name),
+            ]
+        }
+        return ["object": "list", "data": .array(data)]
+    }
+
+    private static func outcome(_ error: APIError) -> RequestOutcome {
+        switch error.status {
+        case 429, 503: .rejected
+        case 500...: .failed
+        default: .clientError
+        }
+    }
+
+    /// One line a request: sizes and times, never text.
+    private func log(
+        _ call: Call,
+        _ record: CallRecord,
+        _ status: Int,
+        _ outcome: RequestOutcome,
+        _ seconds: Double
+    ) {
+        var metadata: Logger.Metadata = [
+            "request_id": "\(call.id)", "path": "\(call.path.prefix(128))", "status": "\(status)",
+            "outcome": "\(outcome.rawValue)", "seconds": "\(seconds.rounded(decimals: 4))",
+        ]
+        if let role = record.role {
+            metadata["role"] = "\(role)"
+            metadata["prompt_tokens"] = "\(record.promptTokens)"
+            metadata["cached_tokens"] = "\(record.cachedTokens)"
+            metadata["completion_tokens"] = "\(record.completionTokens)"
+            metadata["queue_seconds"] = "\(record.queueSeconds.rounded(decimals: 4))"
+            metadata["prefill_seconds"] = "\(record.prefillSeconds.rounded(decimals: 4))"
+            metadata["decode_seconds"] = "\(record.decodeSeconds.rounded(decimals: 4))"
+        }
+        logger.log(level: outcome == .failed ? .error : .info, "request", metadata: metadata)
+    }
+}
+
+extension Duration {
+    var seconds: Double {
+        let (seconds, attoseconds) = components
+        return Double(seconds) + Double(attoseconds) / 1e18
+    }
+}
+
+extension Double {
+    func rounded(decimals: Int) -> Double {
+        var scale = 1.0
+        for _ in 0..<decimals { scale *= 10 }
+        return (self * scale).rounded() / scale
+    }
+}

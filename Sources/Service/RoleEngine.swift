@@ -1,0 +1,151 @@
+import Inference
+package import Metrics
+package import ModelFiles
+package import Roles
+package import Scheduling
+import Synchronization
+import Tokenization
+
+/// The model in all its roles: turns checked requests into scheduled work, and the tokens that come back into labels
+/// and replies. Serves both the web endpoints and the command line.
+package final class RoleEngine: Sendable {
+    package let summary: ModelSummary
+    package let scheduler: Scheduler
+    let tokenizer: Tokenizer
+    private let builder: PromptBuilder
+    private let current: Mutex<RoleBook>
+    private let stopTokens: [TokenID]
+
+    /// Loads the model and allocates all memory that the engine will ever use; `start` starts its thread.
+    package init(
+        file: ModelFile,
+        roles: RoleSet,
+        options: SchedulerOptions,
+        metrics: ServerMetrics
+    ) throws(ServiceError) {
+        do {
+            tokenizer = try Tokenizer.load(from: file)
+            let model = try Model(file: file)
+            builder = try PromptBuilder(tokenizer: tokenizer)
+            current = Mutex(try RoleBook(roles, builder: builder))
+            scheduler = try Scheduler(model: model, options: options, metrics: metrics)
+            summary = ModelSummary(file: file, model: model)
+        } catch {
+            throw ServiceError("\(error)")
+        }
+        stopTokens = ["<|im_end|>", "<|endoftext|>"].compactMap(tokenizer.controlToken)
+    }
+
+    package func start() throws(ServiceError) {
+        do { try scheduler.start() } catch { throw ServiceError("\(error)") }
+    }
+
+    /// The roles as they are now; a reload replaces them for later requests.
+    var book: RoleBook { current.withLock { $0 } }
+    package var roles: RoleSet { book.roles }
+
+    /// Prefills and pins what the prompts of each role have in common, so that requests start behind it.
+    package func pinPrefixes() throws(ServiceError) {
+        try pin(book.prefixes.values.map { $0 })
+    }
+
+    /// Takes a new set of roles for requests from now on; on an error the old set stays.
+    package func replaceRoles(_ roles: RoleSet) throws(ServiceError) {
+        let next: RoleBook
+        do { next = try RoleBook(roles, builder: builder) } catch { throw ServiceError("\(error)") }
+        try pin(next.prefixes.values.map { $0 })
+        let old = current.withLock { book in
+            defer { book = next }
+            return book
+        }
+        for prefix in old.prefixes.values {
+            do { try scheduler.unpinPrefix(prefix) } catch { throw ServiceError("\(error)") }
+        }
+    }
+
+    private func pin(_ prefixes: [[TokenID]]) throws(ServiceError) {
+        for prefix in prefixes {
+            do { try scheduler.pinPrefix(prefix) } catch { throw ServiceError("\(error)") }
+        }
+    }
+
+    // MARK: Requests
+
+    /// The work of judging one conversation by a label role.
+    func labelWork(_ role: Role, _ messages: [Message], in book: RoleBook) throws(PromptError) -> LabelWork? {
+        guard let labels = role.labels, let scorer = book.scorers[role.name] else { return nil }
+        let prompt = try prompt(role, messages, newTokens: role.maxNewTokens)
+        let request = GenerationRequest(
+            prompt: prompt.tokens,
+            sharedPrefix: prompt.prefixCount,
+            maxNewTokens: role.maxNewTokens,
+            bannedFrom: TokenID(tokenizer.count),
+            constraint: scorer
+        )
+        return LabelWork(role: role.name, labels: labels, isTruncated: prompt.truncated, request: request)
+    }
+
+    /// The work of replying to a conversation. maxTokens: the client's limit; the role's own stays in force.
+    func replyWork(_ role: Role, _ messages: [Message], maxTokens: Int?) throws(PromptError) -> GenerationRequest {
+        let newTokens = min(maxTokens ?? .max, role.maxNewTokens, scheduler.options.maxNewTokens)
+        let prompt = try prompt(role, messages, newTokens: newTokens)
+        return GenerationRequest(
+            prompt: prompt.tokens,
+            sharedPrefix: prompt.prefixCount,
+            maxNewTokens: newTokens,
+            stopTokens: stopTokens,
+            bannedFrom: TokenID(tokenizer.count),
+            bannedTokens: tokenizer.controlTokenIDs
+        )
+    }
+
+    private func prompt(_ role: Role, _ messages: [Message], newTokens: Int) throws(PromptError) -> Prompt {
+        try builder.prompt(for: role, messages: messages, contextLimit: scheduler.tokenLimit - newTokens)
+    }
+}
+
+/// One text to be judged, before it is submitted.
+struct LabelWork {
+    let role: String
+    let labels: [String]
+    let isTruncated: Bool
+    let request: GenerationRequest
+
+    /// The verdict in the scheduler's result.
+    func verdict(_ result: GenerationResult) throws(APIError) -> LabelVerdict {
+        guard let scorer = result.constraint as? LabelScorer, scorer.isValid, result.reason == .constraint else {
+            throw .internalFault("role '\(role)' gave no label (\(result.reason.rawValue))")
+        }
+        return LabelVerdict(
+            label: labels[scorer.best],
+            best: scorer.best,
+            probabilities: zip(labels, scorer.probabilities).map { $0 },
+            margin: scorer.margin,
+            isTruncated: isTruncated,
+            result: result
+        )
+    }
+}
+
+/// A label with its certainty.
+package struct LabelVerdict: Sendable {
+    package let label: String
+    /// The label's index in the role's order.
+    package let best: Int
+    /// In the role's order; sums to 1.
+    package let probabilities: [(label: String, probability: Double)]
+    /// Distance to the second most probable label.
+    package let margin: Double
+    /// The text was cut to the role's length before it was judged.
+    package let isTruncated: Bool
+    /// What it cost.
+    package let result: GenerationResult
+
+    package var probability: Double { probabilities[best].probability }
+}
+
+/// Why the service cannot start or go on; one line.
+package struct ServiceError: Error, CustomStringConvertible {
+    package let description: String
+    package init(_ description: String) { self.description = description }
+}

@@ -1,0 +1,145 @@
+import FastCGI
+import Glibc
+package import Logging
+import Metrics
+import ModelFiles
+import Roles
+import Scheduling
+import ServiceLifecycle
+import Synchronization
+
+/// The whole service from bound sockets to the last answer: load, canary, READY, serve, drain.
+package final class Server: ServiceLifecycle.Service {
+    private let options: ServerOptions
+    private let logger: Logger
+    private let notifier: SystemdNotifier
+    private let file: ModelFile
+    private let roles: RoleSet
+    private let state: ServiceState
+    private let main: Listener
+    private let ops: Listener
+    private let isOver = Atomic<Bool>(false)
+
+    /// Checks what can be checked at once and takes the sockets; nothing is accepted yet.
+    package init(options: ServerOptions, logger: Logger) throws(ServiceError) {
+        self.options = options
+        self.logger = logger
+        notifier = SystemdNotifier()
+        do {
+            roles = try RoleSet(directory: options.rolesDirectory)
+            file = try ModelFile.open(options.model)
+            var inherited = try ListeningSocket.inherited()
+            let mainSocket = try inherited.removeValue(forKey: "main") ?? .bind(path: options.mainSocket)
+            let opsSocket = try inherited.removeValue(forKey: "ops") ?? .bind(path: options.opsSocket)
+            main = try Listener(name: "main", socket: mainSocket, options: options.mainListener)
+            ops = try Listener(name: "ops", socket: opsSocket, options: options.opsListener)
+        } catch {
+            throw ServiceError("\(error)")
+        }
+        let build = [
+            (name: "version", value: Build.version), (name: "model", value: ModelSummary.name(of: file)),
+        ]
+        state = ServiceState(metrics: ServerMetrics(roles: roles.names, build: build))
+    }
+
+    /// Serves until a graceful shutdown is asked for. The sockets answer from the start: health at once, everything
+    /// else with 503 until the model is there.
+    package func run() async throws {
+        try startListeners()
+        try startMonitor()
+        try await onThread("load") { [self] in try load() }
+        let reloader = RoleReloader { [self] in reloadRoles() }
+        try? await gracefulShutdown()  // throws only when cancelled, which ends the service as well
+        reloader.cancel()
+        try await onThread("drain") { [self] in drain() }
+    }
+
+    // MARK: Start
+
+    private func startListeners() throws {
+        let onDrop: Listener.DropObserver = { [logger] error in
+            logger.debug("connection dropped", metadata: ["reason": "\(error)"])
+        }
+        let opsService = OpsService(state: state) { [main, options] in
+            (main.busy, main.queued, options.mainListener.workers)
+        }
+        try ops.start(handler: { opsService.serve($0, &$1) }, onDrop: onDrop)
+        let mainService = MainService(state: state, logger: logger)
+        try main.start(handler: { mainService.serve($0, &$1) }, onDrop: onDrop)
+    }
+
+    private func load() throws {
+        logger.info("loading", metadata: ["model": "\(options.model)"])
+        let engine = try RoleEngine(file: file, roles: roles, options: options.scheduler, metrics: state.metrics)
+        try engine.start()
+        let findings = try Canary(engine: engine).run()
+        state.becomeReady(engine)
+        notifier.send("READY=1\nSTATUS=serving \(engine.summary.name)")
+        let summary = engine.summary
+        logger.info(
+            "ready",
+            metadata: [
+                "model": "\(summary.name)", "weight_type": "\(summary.weightType)",
+                "weight_bytes": "\(summary.weightBytes)", "roles": "\(roles.names.joined(separator: " "))",
+                "memory_budget_bytes": "\(engine.scheduler.memoryBudgetBytes)", "canary": "\(findings)",
+            ]
+        )
+        try engine.pinPrefixes()
+    }
+
+    // MARK: While it runs
+
+    /// Feeds the watchdog while the engine makes progress, and draws the memory curve.
+    private func startMonitor() throws {
+        let halfWatchdog = (notifier.watchdogInterval ?? .seconds(10)) / 2
+        let microseconds = UInt32(min(halfWatchdog, .seconds(5)).seconds * 1e6)
+        try PosixThread.start(name: "monitor") { [self] in
+            while !isOver.load(ordering: .relaxed) {
+                state.sampleMemory()
+                if state.isProgressing { notifier.send("WATCHDOG=1") }
+                usleep(microseconds)
+            }
+        }
+    }
+
+    private func reloadRoles() {
+        guard case .ready(let engine) = state.phase else { return }
+        do {
+            let roles = try RoleSet(directory: options.rolesDirectory)
+            try engine.replaceRoles(roles)
+            logger.info("roles reloaded", metadata: ["roles": "\(roles.names.joined(separator: " "))"])
+        } catch {
+            logger.error("roles not reloaded; the old ones stay", metadata: ["error": "\(error)"])
+        }
+    }
+
+    // MARK: End
+
+    /// Answers what was accepted, within the limit; what still runs then ends with 503.
+    private func drain() {
+        state.beginDraining()
+        notifier.send("STOPPING=1")
+        logger.info("draining", metadata: ["busy": "\(main.busy)", "queued": "\(main.queued)"])
+        main.stopAccepting()
+        let isComplete = main.waitUntilIdle(timeout: options.drainLimit)
+        if case .draining(.some(let engine)) = state.phase { engine.scheduler.stop() }
+        if !isComplete { _ = main.waitUntilIdle(timeout: .seconds(5)) }
+        ops.stopAccepting()
+        _ = ops.waitUntilIdle(timeout: .seconds(2))
+        isOver.store(true, ordering: .relaxed)
+        logger.info("stopped", metadata: ["complete": "\(isComplete)"])
+    }
+
+    /// Runs blocking work on a thread of its own while the caller is suspended.
+    private func onThread(_ name: String, _ body: @escaping @Sendable () throws -> Void) async throws {
+        try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
+            do {
+                try PosixThread.start(name: name, stackBytes: 8 << 20) {
+                    continuation.resume(with: Result { try body() })
+                }
+            } catch {
+                continuation.resume(throwing: error)
+            }
+        }
+    }
+}

@@ -1,0 +1,42 @@
+import FastCGI
+package import Scheduling
+
+/// What `serve` is told; every bound of the process.
+package struct ServerOptions: Sendable {
+    package var model: String
+    package var rolesDirectory: String
+    /// Paths to bind when systemd passed no sockets named `main` and `ops`.
+    package var mainSocket: String
+    package var opsSocket: String
+    package var scheduler: SchedulerOptions
+    /// Threads for main requests; nil: one for each request that the scheduler may hold, and a few to refuse the rest.
+    package var workers: Int?
+    package var bodyLimit = 1 << 20
+    /// Time for requests under way when the service is told to end.
+    package var drainLimit = Duration.seconds(30)
+
+    package static let opsWorkers = 2
+
+    package init(
+        model: String,
+        rolesDirectory: String,
+        mainSocket: String,
+        opsSocket: String,
+        scheduler: SchedulerOptions
+    ) {
+        self.model = model
+        self.rolesDirectory = rolesDirectory
+        self.mainSocket = mainSocket
+        self.opsSocket = opsSocket
+        self.scheduler = scheduler
+    }
+
+    var mainListener: ListenerOptions {
+        ListenerOptions(workers: workers ?? scheduler.maxSequences + scheduler.queueLimit + 8, bodyLimit: bodyLimit)
+    }
+
+    /// Health and metrics come before compute where the kernel lets them.
+    var opsListener: ListenerOptions {
+        ListenerOptions(workers: Self.opsWorkers, bodyLimit: 4096, nice: -5)
+    }
+}

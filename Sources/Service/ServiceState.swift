@@ -1,0 +1,75 @@
+package import Metrics
+import Scheduling
+import Synchronization
+
+/// What the whole process is doing; shared by the endpoints, the status page and the watchdog.
+package final class ServiceState: Sendable {
+    package enum Phase: Sendable {
+        case loading
+        case ready(RoleEngine)
+        /// Answers what it has and takes nothing more.
+        case draining(RoleEngine?)
+    }
+
+    /// An engine with work that has made no step for this long hangs; the longest honest step is one prefill chunk.
+    package static let stuckAfterSeconds = 30.0
+
+    package let metrics: ServerMetrics
+    package let memory = MemoryHistory()
+    private let current = Mutex(Phase.loading)
+
+    package init(metrics: ServerMetrics) { self.metrics = metrics }
+
+    package var phase: Phase { current.withLock { $0 } }
+
+    package func becomeReady(_ engine: RoleEngine) {
+        current.withLock { if case .loading = $0 { $0 = .ready(engine) } }
+    }
+
+    package func beginDraining() {
+        current.withLock { phase in
+            switch phase {
+            case .ready(let engine): phase = .draining(engine)
+            case .loading: phase = .draining(nil)
+            case .draining: break
+            }
+        }
+    }
+
+    /// The engine for a new request.
+    func engine() throws(APIError) -> RoleEngine {
+        switch phase {
+        case .loading: throw .loading()
+        case .ready(let engine): return engine
+        case .draining: throw .draining()
+        }
+    }
+
+    /// True while the engine steps, has nothing to do, or is not there yet.
+    package var isProgressing: Bool {
+        guard let snapshot else { return true }
+        return !snapshot.isBusy || snapshot.secondsSinceLastStep < Self.stuckAfterSeconds
+    }
+
+    var snapshot: SchedulerSnapshot? {
+        switch phase {
+        case .ready(let engine), .draining(.some(let engine)): engine.scheduler.snapshot
+        case .loading, .draining(.none): nil
+        }
+    }
+
+    /// `loading`, `ready`, `draining` or `stuck`.
+    var name: String {
+        switch phase {
+        case .loading: "loading"
+        case .ready: isProgressing ? "ready" : "stuck"
+        case .draining: "draining"
+        }
+    }
+
+    /// Offers the memory curve a point; kept when one is due.
+    package func sampleMemory() {
+        let resident = ProcessMemory.current().residentBytes
+        memory.record(MemorySample(time: WallClock.now(), residentBytes: resident, requests: metrics.requestsEnded))
+    }
+}

@@ -1,0 +1,33 @@
+import Scheduling
+
+extension GenerationHandle {
+    /// How often a waiting worker looks whether its client is still there.
+    static let glance = 50  // milliseconds
+
+    /// The next event. Notices a client that went away, also while the request is queued or in prefill; leaving the
+    /// handle then cancels the work. A stream is kept alive meanwhile.
+    func nextEvent(
+        stream: inout EventStream?,
+        sink: inout some ResponseSink & ~Copyable
+    ) throws(Interruption) -> GenerationEvent {
+        while true {
+            if let event = next(timeoutMilliseconds: Self.glance) { return event }
+            if sink.isClientGone() { throw .clientGone }
+            try stream?.pingIfSilent(to: &sink)
+        }
+    }
+
+    /// The end of a request that yields no text: a label.
+    func result(
+        stream: inout EventStream?,
+        sink: inout some ResponseSink & ~Copyable
+    ) throws(Interruption) -> GenerationResult {
+        while true {
+            switch try nextEvent(stream: &stream, sink: &sink) {
+            case .token: continue
+            case .finished(let result): return result
+            case .failed(let failure): throw .error(APIError(failure))
+            }
+        }
+    }
+}

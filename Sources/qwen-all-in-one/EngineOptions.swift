@@ -1,0 +1,54 @@
+import ArgumentParser
+import Glibc
+import Metrics
+import ModelFiles
+import Roles
+import Scheduling
+import Service
+
+/// The options of every command that runs the model, and the engine they make.
+struct EngineOptions: ParsableArguments {
+    @Option(help: "Model: a GGUF file or a Hugging Face folder.") var model = "models/starter.gguf"
+    @Option(help: "Folder of role files.") var roles = "roles"
+    @Option(help: "Compute threads (default: one a core).") var threads: Int?
+    @Option(help: "Tokens that the KV cache holds, for all sequences together.") var kvTokens = 8192
+    @Option(help: "Sequences in the batch at once.") var maxSequences = 16
+
+    var schedulerOptions: SchedulerOptions {
+        get throws {
+            var options = SchedulerOptions()
+            guard (1...256).contains(threads ?? 1), (1...512).contains(maxSequences), kvTokens >= 256 else {
+                throw ValidationError(
+                    "--threads must be 1 to 256, --max-sequences 1 to 512, --kv-tokens at least 256."
+                )
+            }
+            if let threads { options.threads = threads }
+            options.kvBlocks = (kvTokens + 31) / 32
+            options.maxSequences = maxSequences
+            options.maxBatchRows = max(options.maxBatchRows, maxSequences)
+            return options
+        }
+    }
+
+    /// The model's path, once something is there.
+    var checkedModel: String {
+        get throws {
+            guard access(model, R_OK) == 0 else {
+                throw ServiceError(
+                    "no model at \(model); name a GGUF file or a Hugging Face folder with --model, or make a GGUF with convert"
+                )
+            }
+            return model
+        }
+    }
+
+    /// Loads the model and starts the engine's thread.
+    func startEngine() throws -> RoleEngine {
+        let roleSet = try RoleSet(directory: roles)
+        let file = try ModelFile.open(try checkedModel)
+        let metrics = ServerMetrics(roles: roleSet.names, build: [])
+        let engine = try RoleEngine(file: file, roles: roleSet, options: try schedulerOptions, metrics: metrics)
+        try engine.start()
+        return engine
+    }
+}
