@@ -29,7 +29,7 @@ function element(tag, text = "", className = "") {
 
 /** A large figure with a small unit behind it. */
 function figure(id, value, unit = "") {
-  byId(id).replaceChildren(String(value), ...(unit ? [" ", element("span", unit, "unit")] : []));
+  byId(id).replaceChildren(String(value), ...(unit ? [element("span", ` ${unit}`, "unit")] : []));
 }
 
 function showMemory(memory) {

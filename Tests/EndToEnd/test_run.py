@@ -14,8 +14,10 @@ from harness import BINARY, MODEL, ROOT, Server, free_port, wait_until
 
 def run_make(tmp_path, expected: str, **settings: str):
     """Runs `make run` with settings that must fail: a non-zero exit and the one expected line."""
+    # The settings of an outer make would win over these.
+    outer = {name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES"}}
     environment = {
-        **os.environ, "BINARY": str(BINARY), "MODEL": MODEL, "RUN_DIR": str(tmp_path),
+        **outer, "BINARY": str(BINARY), "MODEL": MODEL, "RUN_DIR": str(tmp_path),
         "HTTPS_PORT": str(free_port()), "HTTP_PORT": str(free_port()), **settings,
     }
     make = subprocess.Popen(
