@@ -1,0 +1,50 @@
+# Two commands matter: `make run` and `make test`. Settings are variables: make run HTTPS_PORT=9443 MODEL=models/my.gguf
+
+# The browser's way in, and the plain-HTTP port that redirects to it.
+HTTPS_PORT ?= 8443
+HTTP_PORT ?= 8080
+# 0.0.0.0 opens the ports to other machines.
+ADDRESS ?= 127.0.0.1
+# A GGUF file or a Hugging Face folder.
+MODEL ?= models/starter.gguf
+ROLES ?= roles
+# Compute threads; empty: as many as cores.
+THREADS ?=
+# A certificate and its key (PEM); empty: a self-signed one for localhost.
+CERT ?=
+KEY ?=
+# A built program; empty: build it.
+BINARY ?=
+# Sockets, logs, certificate and generated nginx.conf.
+RUN_DIR ?= .run
+
+export HTTPS_PORT HTTP_PORT ADDRESS MODEL ROLES THREADS CERT KEY BINARY RUN_DIR
+
+.PHONY: help deps build run test test-unit test-e2e format clean
+
+help: ## this list
+	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
+	@echo "Settings of run: HTTPS_PORT HTTP_PORT ADDRESS MODEL ROLES THREADS CERT KEY BINARY RUN_DIR (explained in Makefile)"
+
+deps: ## install the Debian packages that are missing
+	@packaging/dev/deps.sh run
+
+build: ## build the release program
+	@packaging/dev/build.sh
+
+run: ## build and serve on https://localhost:8443 until Ctrl-C
+	@packaging/dev/run.sh
+
+test: test-unit test-e2e ## everything below
+
+test-unit: ## the Swift tests
+	@packaging/dev/test.sh unit
+
+test-e2e: ## the real program behind the real nginx, with curl, clients and a browser
+	@packaging/dev/test.sh e2e
+
+format: ## format the Swift sources in place
+	@swift format --in-place --recursive Sources Tests Package.swift
+
+clean: ## remove everything that was built or written
+	@rm -rf .build .venv .run

@@ -1,0 +1,82 @@
+// What is said to the server: the conversation so far, one streamed turn at a time.
+
+import { events } from "/sse.js";
+
+/** The chat role's limit for one message, in characters as people count them. */
+export const maxCharacters = 2000;
+
+/** Earlier messages sent along; the server drops more if its context is shorter. */
+const maxHistory = 20;
+
+const segmenter = "Segmenter" in Intl ? new Intl.Segmenter("zh", { granularity: "grapheme" }) : null;
+
+/** Characters as the server counts them (grapheme clusters). */
+export function characters(text) {
+  // Code units are never fewer than graphemes: only a long text needs the exact count.
+  if (text.length < maxCharacters * 0.8) return text.length;
+  return segmenter ? [...segmenter.segment(text)].length : [...text].length;
+}
+
+/** What went wrong, in words for the person at the screen. */
+export class ChatError extends Error {}
+
+async function httpError(response) {
+  const body = await response.json().catch(() => null);
+  const detail = body?.error?.message ?? `HTTP ${response.status}`;
+  switch (response.status) {
+    case 413: return new ChatError("对话太长了，请开始新对话再试。");
+    case 429: return new ChatError("现在有点忙，请稍等片刻再试。");
+    case 502: case 503: case 504: return new ChatError("模型正在启动或很忙，请稍后再试。");
+    default: return new ChatError(`这条消息没能处理：${detail}`);
+  }
+}
+
+export class Conversation {
+  #messages = [];
+
+  /**
+   * Sends a user message and streams the reply. On success both are remembered; after an abort, the part that came is.
+   * @param {string} text
+   * @param {{onLabel: (sentiment: object) => void, onText: (piece: string) => void}} handlers
+   * @param {AbortSignal} signal
+   * @returns {Promise<"stop" | "length" | "aborted">}
+   * @throws {ChatError}
+   */
+  async send(text, { onLabel, onText }, signal) {
+    const asked = { role: "user", content: text };
+    let reply = "";
+    let end = null;
+    try {
+      for await (const chunk of this.#chunks([...this.#messages.slice(-maxHistory), asked], signal)) {
+        if (chunk.error) throw new ChatError(`回复中断了：${chunk.error.message}`);
+        if (chunk.labels?.sentiment) onLabel(chunk.labels.sentiment);
+        const choice = chunk.choices?.[0];
+        if (choice?.delta?.content) {
+          reply += choice.delta.content;
+          onText(choice.delta.content);
+        }
+        end = choice?.finish_reason ?? end;
+      }
+    } catch (error) {
+      if (!signal.aborted) throw error instanceof ChatError ? error : new ChatError("连接断开了，请检查网络后重试。");
+      end = "aborted";
+    }
+    if (end === null) throw new ChatError("回复没有收完，请重试。");
+    if (reply !== "") this.#messages.push(asked, { role: "assistant", content: reply });
+    return end;
+  }
+
+  async *#chunks(messages, signal) {
+    const response = await fetch("/v1/chat/completions", {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ model: "chat", stream: true, messages }),
+      signal,
+    });
+    if (!response.ok) throw await httpError(response);
+    for await (const data of events(response.body)) {
+      if (data === "[DONE]") return;
+      yield JSON.parse(data);
+    }
+  }
+}

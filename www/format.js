@@ -1,0 +1,37 @@
+// Numbers as people read them: [figure, unit].
+
+/** Binary units, as memory is counted. */
+export function bytes(value, digits = 0) {
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+  let unit = 0;
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit += 1;
+  }
+  return [value.toFixed(value < 10 && unit > 1 ? Math.max(1, digits) : digits), units[unit]];
+}
+
+/** A duration below some minutes. */
+export function seconds(value) {
+  if (value < 0.0995) return [(value * 1000).toFixed(1), "ms"];
+  if (value < 1) return [(value * 1000).toFixed(0), "ms"];
+  return [value.toFixed(value < 10 ? 2 : 1), "s"];
+}
+
+/** A long duration in its two largest units. */
+export function uptime(value) {
+  const days = Math.floor(value / 86400), hours = Math.floor(value / 3600) % 24, minutes = Math.floor(value / 60) % 60;
+  if (days > 0) return `${days} 天 ${hours} 小时`;
+  if (hours > 0) return `${hours} 小时 ${minutes} 分钟`;
+  return minutes > 0 ? `${minutes} 分钟` : `${Math.floor(value)} 秒`;
+}
+
+/** The time of day of a Unix time. */
+export function clock(time, withSeconds = false) {
+  const options = { hour: "2-digit", minute: "2-digit", hour12: false, ...(withSeconds && { second: "2-digit" }) };
+  return new Date(time * 1000).toLocaleTimeString("zh-CN", options);
+}
+
+export function count(value) {
+  return value.toLocaleString("zh-CN");
+}
