@@ -8,14 +8,14 @@ struct BytePairEncoder {
     private let merges: MergeTable
     /// (256): the token of each byte.
     private let byteTokens: [TokenID]
-    /// Pieces up to this length are scanned, longer ones use the heap; both give the same tokens.
+    /// Pieces up to this length are scanned, longer ones use the queue; both give the same tokens.
     private let scanLimit: Int
 
     private var symbols: [TokenID] = []
     /// ranks[i]: rank of merging symbols[i] with the one after it.
     private var ranks: [UInt32] = []
     private var nodes: [Node] = []
-    private var heap = MinHeap()
+    private var queue = MergeQueue()
 
     /// A token in the linked list of a long piece; together, so that a merge touches few cache lines.
     private struct Node {
@@ -43,7 +43,7 @@ struct BytePairEncoder {
         ranks.removeAll(keepingCapacity: true)
         for i in 0..<symbols.count - 1 { ranks.append(merges.rank(symbols[i], symbols[i + 1])) }
         ranks.append(MergeTable.noRank)
-        if range.count <= scanLimit { mergeByScanning(into: &output) } else { mergeByHeap(into: &output) }
+        if range.count <= scanLimit { mergeByScanning(into: &output) } else { mergeByQueue(into: &output) }
     }
 
     /// Finds the lowest rank by looking at all of them, and closes the gap after each merge.
@@ -67,14 +67,14 @@ struct BytePairEncoder {
         output += symbols[..<count]
     }
 
-    /// Takes the lowest rank from a heap and joins neighbours in a linked list. Heap entries are rank << 40 | position;
+    /// Takes the lowest rank from a queue and joins neighbours in a linked list. Queue entries are rank << 40 | position;
     /// one whose rank is no longer that of its position is stale.
-    private mutating func mergeByHeap(into output: inout [TokenID]) {
+    private mutating func mergeByQueue(into output: inout [TokenID]) {
         let count = symbols.count
         nodes.removeAll(keepingCapacity: true)
         for i in 0..<count { nodes.append(Node(symbol: symbols[i], rank: ranks[i], previous: i - 1, next: i + 1)) }
-        heap.assign((0..<count).compactMap { Self.entry(ranks[$0], $0) })
-        while let entry = heap.popMin() {
+        queue.assign((0..<count).compactMap { Self.entry(ranks[$0], $0) })
+        while let entry = queue.popMin() {
             let position = Int(entry & 0xFF_FFFF_FFFF)
             guard nodes[position].rank == UInt32(entry >> 40) else { continue }
             merge(at: position)
@@ -103,7 +103,7 @@ struct BytePairEncoder {
         let rank =
             next < nodes.count ? merges.rank(nodes[position].symbol, nodes[next].symbol) : MergeTable.noRank
         nodes[position].rank = rank
-        if let entry = Self.entry(rank, position) { heap.push(entry) }
+        if let entry = Self.entry(rank, position) { queue.push(entry) }
     }
 
     private static func entry(_ rank: UInt32, _ position: Int) -> UInt64? {
