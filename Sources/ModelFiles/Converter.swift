@@ -16,7 +16,10 @@ package enum Converter {
             )
         }
         let embedding = try source.tensor("token_embd.weight")
-        let model = source.metadataKeys.compactMap { key in source.metadata[key].map { (key, $0) } }
+        // What the tokenizer's own files say goes before what config.json says of it.
+        let model = source.metadataKeys
+            .filter { key in !tokenizer.contains { $0.0 == key } }
+            .compactMap { key in source.metadata[key].map { (key, $0) } }
         var writer = GGUFWriter()
         writer.add(
             try ModelMetadata.assemble(

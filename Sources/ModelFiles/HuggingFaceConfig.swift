@@ -3,6 +3,8 @@ import FoundationEssentials
 /// A Hugging Face `config.json` of a Qwen2 model, in the spelling of any release of transformers so far.
 struct HuggingFaceConfig {
     let dimensions: ModelDimensions
+    /// Which no tokenizer file of Qwen names.
+    let beginOfTextToken: UInt32?
 
     init(json: UnsafeRawBufferPointer, path: String) throws(ModelFileError) {
         let raw: Raw
@@ -28,6 +30,7 @@ struct HuggingFaceConfig {
             rmsNormEpsilon: raw.rmsNormEpsilon ?? 1e-6,
             tiesEmbeddings: raw.tiesEmbeddings ?? false
         )
+        beginOfTextToken = raw.beginOfTextToken
         if let problem = dimensions.problem { throw ModelFileError(path: path, reason: problem) }
     }
 }
@@ -53,6 +56,7 @@ extension HuggingFaceConfig {
         let activation: String?
         let usesSlidingWindow: Bool?
         let layerTypes: [String]?
+        let beginOfTextToken: UInt32?
 
         private enum CodingKeys: String, CodingKey {
             case modelType = "model_type"
@@ -73,6 +77,7 @@ extension HuggingFaceConfig {
             case activation = "hidden_act"
             case usesSlidingWindow = "use_sliding_window"
             case layerTypes = "layer_types"
+            case beginOfTextToken = "bos_token_id"
         }
 
         /// Of one attention head; nil when it does not follow from the other sizes.

@@ -13,8 +13,9 @@ struct HuggingFaceFolder {
 
     init(_ folder: String) throws(ModelFileError) {
         let config = try MappedFile(path: "\(folder)/config.json")
-        let dimensions = try HuggingFaceConfig(json: try Self.json(config), path: config.path).dimensions
-        metadata = try Self.metadata(dimensions, folder)
+        let configuration = try HuggingFaceConfig(json: try Self.json(config), path: config.path)
+        let dimensions = configuration.dimensions
+        metadata = try Self.metadata(configuration, folder)
 
         let shards = try Self.shards(folder)
         mappings = shards.map(\.file)
@@ -37,14 +38,15 @@ struct HuggingFaceFolder {
     }
 
     private static func metadata(
-        _ dimensions: ModelDimensions,
+        _ config: HuggingFaceConfig,
         _ folder: String
     ) throws(ModelFileError) -> [(key: String, value: MetadataValue)] {
         let name = folder.split(separator: "/").last.map(String.init) ?? "model"
         var entries: [(key: String, value: MetadataValue)] = [
             ("general.architecture", .string(ModelDimensions.architecture)), ("general.name", .string(name)),
         ]
-        for (key, value) in dimensions.metadata { entries.append((key, value)) }
+        for (key, value) in config.dimensions.metadata { entries.append((key, value)) }
+        if let token = config.beginOfTextToken { entries.append((ModelFile.beginOfTextKey, .uint32(token))) }
         let path = "\(folder)/roles.json"
         guard access(path, F_OK) == 0 else { return entries }
         let file = try MappedFile(path: path)

@@ -17,6 +17,7 @@ package struct ModelDimensions: Sendable, Equatable {
     package static let architecture = "qwen2"
     /// No dimension is larger; products of three stay far inside Int.
     static let sizeLimit = 1 << 20
+    static let layerLimit = 1_024
     static let vocabularyLimit = 1 << 24
 
     /// GGUF metadata in the order in which llama.cpp's converter writes it, without file type and tokenizer.
@@ -48,6 +49,9 @@ package struct ModelDimensions: Sendable, Equatable {
         ]
         for (name, size) in sizes where !(1...Self.sizeLimit).contains(size) {
             return "\(name) is \(size); it must be 1 to \(Self.sizeLimit)"
+        }
+        guard layerCount <= Self.layerLimit else {
+            return "num_hidden_layers is \(layerCount); the limit is \(Self.layerLimit)"
         }
         guard (1...Self.vocabularyLimit).contains(vocabularyCount) else { return "vocab_size is \(vocabularyCount)" }
         guard (1...Int(Int32.max)).contains(contextLength) else { return "max_position_embeddings is \(contextLength)" }

@@ -5,9 +5,13 @@ package final class ModelFile: Sendable {
     /// Names of the roles that the model was trained for, an array of strings.
     package static let rolesKey = "qwen_all_in_one.roles"
 
+    /// The one tokenizer key that a Hugging Face folder may hold outside its tokenizer's files, in config.json.
+    static let beginOfTextKey = "tokenizer.ggml.bos_token_id"
+
     package let path: String
     package let isHuggingFaceFolder: Bool
-    /// GGUF keys. A folder's config.json and roles.json are translated; tokenizer keys are only in GGUF.
+    /// GGUF keys. A folder's config.json and roles.json are translated; tokenizer keys are only in GGUF
+    /// (but for `tokenizer.ggml.bos_token_id`, which config.json may give).
     package let metadata: [String: MetadataValue]
     /// The keys in the file's order.
     package let metadataKeys: [String]

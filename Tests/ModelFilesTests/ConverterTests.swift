@@ -47,6 +47,24 @@ import Testing
         #expect(folder.names.isEmpty)
     }
 
+    /// config.json's bos_token_id is taken, unless the tokenizer has one.
+    @Test(arguments: [nil, UInt32(9)])
+    func takesTheFirstTokenFromConfig(tokenizerToken: UInt32?) throws {
+        let folder = try TemporaryFolder()
+        let config = String(decoding: try readFile("\(Fixtures.tinyQwen2)/config.json"), as: UTF8.self)
+        let range = try #require(config.firstRange(of: #""bos_token_id": null"#))
+        try folder.write(
+            String(config[..<range.lowerBound]) + #""bos_token_id": 7"# + config[range.upperBound...],
+            to: "config.json"
+        )
+        try folder.write(try readFile("\(Fixtures.tinyQwen2)/model.safetensors"), to: "model.safetensors")
+        let key = "tokenizer.ggml.bos_token_id"
+        let own = tokenizerToken.map { [(key, MetadataValue.uint32($0))] } ?? []
+        let path = folder.file("out.gguf")
+        try Converter.convert(try ModelFile.open(folder.path), type: .f32, tokenizer: Self.tokenizer + own, to: path)
+        #expect(try ModelFile.open(path).metadata[key] == .uint32(tokenizerToken ?? 7))
+    }
+
     @Test func convertsOnlyFolders() throws {
         let folder = try TemporaryFolder()
         let source = try ModelFile.open(Fixtures.quants)

@@ -54,6 +54,7 @@ import Testing
         #expect(try problem(#""num_attention_heads":0"#).contains("num_attention_heads"))
         #expect(try problem(#""num_hidden_layers":-1"#).contains("num_hidden_layers is -1"))
         #expect(try problem(#""num_hidden_layers":9000000000"#).contains("num_hidden_layers is 9000000000"))
+        #expect(try problem(#""num_hidden_layers":1025"#).contains("the limit is 1024"))
         #expect(try problem(#""num_key_value_heads":3"#).contains("cannot share 3 KV heads"))
         #expect(try problem(#""head_dim":63"#).contains("is odd"))
         #expect(try problem(#""vocab_size":99999999999"#).contains("vocab_size"))
