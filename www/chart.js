@@ -1,6 +1,7 @@
 // A line over time, drawn as SVG: memory in bytes, with the budget as a dashed line.
 
 import { bytes, clock } from "/format.js";
+import { say } from "/language.js";
 
 const margin = { top: 14, right: 4, bottom: 24, left: 56 };
 
@@ -71,7 +72,7 @@ export class MemoryChart {
       const level = y(this.#budget);
       picture.append(
         svg("line", { class: "budget", x1: margin.left, x2: width - margin.right, y1: level, y2: level }),
-        svg("text", { class: "budget-label", x: width - margin.right, y: level - 6, "text-anchor": "end" }, "上限"),
+        svg("text", { class: "budget-label", x: width - margin.right, y: level - 6, "text-anchor": "end" }, say("上限", "bound")),
       );
     }
     const points = samples.map((sample) => `${x(sample.time).toFixed(1)},${y(sample.bytes).toFixed(1)}`);

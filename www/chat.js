@@ -1,6 +1,7 @@
 // The chat page: what is shown and typed. Text from people and from the model goes in by textContent only.
 
 import { ChatError, Conversation, characters, maxCharacters } from "/conversation.js";
+import { isEnglish, say } from "/language.js";
 
 const byId = (id) => document.getElementById(id);
 const scroller = byId("scroller");
@@ -29,13 +30,16 @@ function addMessage(author, text) {
   return { message, bubble };
 }
 
-const badgeClass = { "正面": "positive", "负面": "negative" };
+/** What a label means in English, which is its badge's class as well. */
+const meanings = { "正面": "positive", "负面": "negative" };
 
 function showLabel(badge, sentiment) {
-  const share = Math.floor(Math.max(...Object.values(sentiment.probs)) * 100);
-  badge.className = `badge ${badgeClass[sentiment.label] ?? ""}`;
-  badge.textContent = `${sentiment.label} ${share}%`;
-  badge.setAttribute("aria-label", `情绪：${sentiment.label}，把握 ${share}%`);
+  const share = Math.floor(Math.max(...sentiment.probs) * 100);
+  const meaning = meanings[sentiment.label] ?? "";
+  const words = isEnglish ? `${sentiment.label} ${meaning}` : sentiment.label;
+  badge.className = `badge ${meaning}`;
+  badge.textContent = `${words} ${share}%`;
+  badge.setAttribute("aria-label", say(`情绪：${words}，把握 ${share}%`, `Mood: ${words}, ${share}% sure`));
 }
 
 /** Follows the newest words, unless the reader has scrolled up. */
@@ -48,7 +52,7 @@ function following(change) {
 function showFailure(reply, text, retry) {
   const box = element("div", "failure");
   box.setAttribute("role", "alert");
-  const button = element("button", "", "重试");
+  const button = element("button", "", say("重试", "Try again"));
   button.type = "button";
   button.addEventListener("click", retry);
   box.append(element("span", "", text), button);
@@ -63,7 +67,7 @@ async function ask(text) {
   byId("welcome").hidden = true;
   byId("restart").hidden = false;
   const asked = addMessage("user", text);
-  const badge = element("span", "badge pending", "识别情绪");
+  const badge = element("span", "badge pending", say("识别情绪", "reading the mood"));
   asked.message.append(badge);
   const reply = addMessage("assistant", "");
   reply.message.classList.add("streaming");
@@ -81,10 +85,10 @@ async function ask(text) {
     }, turn.abort.signal);
     if (end === "aborted") {
       reply.bubble.hidden = reply.bubble.textContent === "";
-      following(() => reply.message.append(element("span", "note", "已停止")));
+      following(() => reply.message.append(element("span", "note", say("已停止", "Stopped"))));
     }
   } catch (error) {
-    const words = error instanceof ChatError ? error.message : "页面出错了，请重试。";
+    const words = error instanceof ChatError ? error.message : say("页面出错了，请重试。", "The page failed; please try again.");
     following(() => showFailure(reply, words, () => {
       if (running) return;
       asked.message.remove();

@@ -1,5 +1,6 @@
 // What is said to the server: the conversation so far, one streamed turn at a time.
 
+import { say } from "/language.js";
 import { events } from "/sse.js";
 
 /** The chat role's limit for one message, in characters as people count them. */
@@ -24,10 +25,11 @@ async function httpError(response) {
   const body = await response.json().catch(() => null);
   const detail = body?.error?.message ?? `HTTP ${response.status}`;
   switch (response.status) {
-    case 413: return new ChatError("对话太长了，请开始新对话再试。");
-    case 429: return new ChatError("现在有点忙，请稍等片刻再试。");
-    case 502: case 503: case 504: return new ChatError("模型正在启动或很忙，请稍后再试。");
-    default: return new ChatError(`这条消息没能处理：${detail}`);
+    case 413: return new ChatError(say("对话太长了，请开始新对话再试。", "The conversation is too long; please start a new one."));
+    case 429: return new ChatError(say("现在有点忙，请稍等片刻再试。", "It is busy right now; please wait a moment and try again."));
+    case 502: case 503: case 504:
+      return new ChatError(say("模型正在启动或很忙，请稍后再试。", "The model is starting or busy; please try again soon."));
+    default: return new ChatError(say(`这条消息没能处理：${detail}`, `This message was not accepted: ${detail}`));
   }
 }
 
@@ -48,7 +50,7 @@ export class Conversation {
     let end = null;
     try {
       for await (const chunk of this.#chunks([...this.#messages.slice(-maxHistory), asked], signal)) {
-        if (chunk.error) throw new ChatError(`回复中断了：${chunk.error.message}`);
+        if (chunk.error) throw new ChatError(say("回复中断了：", "The reply broke off: ") + chunk.error.message);
         if (chunk.labels?.sentiment) onLabel(chunk.labels.sentiment);
         const choice = chunk.choices?.[0];
         if (choice?.delta?.content) {
@@ -58,10 +60,13 @@ export class Conversation {
         end = choice?.finish_reason ?? end;
       }
     } catch (error) {
-      if (!signal.aborted) throw error instanceof ChatError ? error : new ChatError("连接断开了，请检查网络后重试。");
+      if (!signal.aborted) {
+        const lost = say("连接断开了，请检查网络后重试。", "The connection was lost; please check the network and try again.");
+        throw error instanceof ChatError ? error : new ChatError(lost);
+      }
       end = "aborted";
     }
-    if (end === null) throw new ChatError("回复没有收完，请重试。");
+    if (end === null) throw new ChatError(say("回复没有收完，请重试。", "The reply did not arrive in full; please try again."));
     if (reply !== "") this.#messages.push(asked, { role: "assistant", content: reply });
     return end;
   }

@@ -1,5 +1,7 @@
 // Numbers as people read them: [figure, unit].
 
+import { say } from "/language.js";
+
 /** Binary units, as memory is counted. */
 export function bytes(value, digits = 0) {
   const units = ["B", "KiB", "MiB", "GiB", "TiB"];
@@ -21,9 +23,9 @@ export function seconds(value) {
 /** A long duration in its two largest units. */
 export function uptime(value) {
   const days = Math.floor(value / 86400), hours = Math.floor(value / 3600) % 24, minutes = Math.floor(value / 60) % 60;
-  if (days > 0) return `${days} 天 ${hours} 小时`;
-  if (hours > 0) return `${hours} 小时 ${minutes} 分钟`;
-  return minutes > 0 ? `${minutes} 分钟` : `${Math.floor(value)} 秒`;
+  if (days > 0) return `${days} ${say("天", "d")} ${hours} ${say("小时", "h")}`;
+  if (hours > 0) return `${hours} ${say("小时", "h")} ${minutes} ${say("分钟", "min")}`;
+  return minutes > 0 ? `${minutes} ${say("分钟", "min")}` : `${Math.floor(value)} ${say("秒", "s")}`;
 }
 
 /** The time of day of a Unix time. */

@@ -2,16 +2,18 @@
 
 import { MemoryChart } from "/chart.js";
 import { bytes, count, seconds, uptime } from "/format.js";
+import { say } from "/language.js";
 
 const period = 3000;
+const comma = say("，", ", ");
 const byId = (id) => document.getElementById(id);
 const chart = new MemoryChart(byId("chart"));
 
 const states = {
-  ready: ["运行正常", "good"],
-  loading: ["正在加载模型", ""],
-  draining: ["正在退出", ""],
-  stuck: ["引擎没有响应", "bad"],
+  ready: [say("运行正常", "Running"), "good"],
+  loading: [say("正在加载模型", "Loading the model"), ""],
+  draining: [say("正在退出", "Stopping"), ""],
+  stuck: [say("引擎没有响应", "The engine does not respond"), "bad"],
 };
 
 function showState([text, className]) {
@@ -35,8 +37,10 @@ function figure(id, value, unit = "") {
 function showMemory(memory) {
   figure("resident", ...bytes(memory.resident_bytes, 1));
   const peak = bytes(memory.peak_resident_bytes, 1).join(" ");
-  const budget = memory.budget_bytes > 0 ? `，启动时算出的上限 ${bytes(memory.budget_bytes, 1).join(" ")}` : "";
-  byId("resident-detail").textContent = `峰值 ${peak}${budget}`;
+  const bound = bytes(memory.budget_bytes, 1).join(" ");
+  byId("resident-detail").textContent = memory.budget_bytes > 0
+    ? say(`峰值 ${peak}，启动时算出的上限 ${bound}`, `Peak ${peak}, bound computed at start ${bound}`)
+    : say(`峰值 ${peak}`, `Peak ${peak}`);
   const now = { time: Date.now() / 1000, bytes: memory.resident_bytes };
   const history = memory.history.map((sample) => ({ time: sample.time, bytes: sample.resident_bytes }));
   chart.show([...history, now], memory.budget_bytes);
@@ -47,18 +51,19 @@ function showRequests(roles) {
   for (const { requests } of Object.values(roles)) {
     for (const [outcome, number] of Object.entries(requests)) outcomes[outcome] += number;
   }
-  figure("requests", count(outcomes.success), "成功");
+  figure("requests", count(outcomes.success), say("成功", "answered"));
   const others = [
-    ["请求有误", outcomes.client_error], ["拒绝", outcomes.rejected],
-    ["取消", outcomes.cancelled], ["失败", outcomes.failed],
+    [say("请求有误", "bad requests"), outcomes.client_error], [say("拒绝", "rejected"), outcomes.rejected],
+    [say("取消", "cancelled"), outcomes.cancelled], [say("失败", "failed"), outcomes.failed],
   ].filter(([, number]) => number > 0);
-  byId("requests-detail").textContent = others.map(([name, number]) => `${name} ${count(number)}`).join(" · ") || "没有出错";
+  const faults = others.map(([name, number]) => `${name} ${count(number)}`).join(" · ");
+  byId("requests-detail").textContent = faults || say("没有出错", "no errors");
 }
 
 function showEngine(engine) {
   if (!engine) return;
   figure("running", engine.running, `/ ${engine.max_sequences}`);
-  byId("running-detail").textContent = `排队 ${engine.waiting} / ${engine.queue_limit}`;
+  byId("running-detail").textContent = `${say("排队", "Queued")} ${engine.waiting} / ${engine.queue_limit}`;
   const busy = new Set(engine.sequences.map((sequence) => sequence.slot));
   byId("slots").replaceChildren(
     ...Array.from({ length: engine.max_sequences }, (_, slot) => element("span", "", busy.has(slot) ? "busy" : "")),
@@ -66,14 +71,17 @@ function showEngine(engine) {
   const { used, pinned, total } = engine.kv_blocks;
   const share = total > 0 ? (used / total) * 100 : 0;
   figure("cache", share.toFixed(share < 10 ? 1 : 0), "%");
-  byId("cache-detail").textContent = `${used} / ${total} 块，角色常驻 ${pinned}`;
+  byId("cache-detail").textContent = say(
+    `${used} / ${total} 块，角色常驻 ${pinned}`, `${used} of ${total} blocks, ${pinned} pinned for roles`,
+  );
   byId("cache-bar").style.width = `${share}%`;
 }
 
 function showTokens(tokens) {
-  figure("tokens", count(tokens.generated), "生成");
+  figure("tokens", count(tokens.generated), say("生成", "generated"));
   const share = tokens.prompt > 0 ? Math.round((tokens.cached / tokens.prompt) * 100) : 0;
-  byId("tokens-detail").textContent = `输入 ${count(tokens.prompt)}，缓存命中 ${share}%`;
+  const read = count(tokens.prompt);
+  byId("tokens-detail").textContent = say(`输入 ${read}，缓存命中 ${share}%`, `${read} read, ${share}% of them cached`);
 }
 
 function latencyRow(name, summary) {
@@ -88,24 +96,28 @@ function latencyRow(name, summary) {
 function showLatency(status) {
   const phases = status.latency_seconds;
   const rows = [
-    ...Object.entries(status.roles).map(([role, { latency_seconds }]) => [`${role} 整个请求`, latency_seconds]),
-    ["首个词元", phases.time_to_first_token],
-    ["词元间隔", phases.inter_token],
-    ["排队", phases.queue],
-    ["读入提示", phases.prefill],
-    ["生成", phases.decode],
+    ...Object.entries(status.roles).map(
+      ([role, { latency_seconds }]) => [say(`${role} 整个请求`, `${role}, whole request`), latency_seconds],
+    ),
+    [say("首个词元", "First token"), phases.time_to_first_token],
+    [say("词元间隔", "Between tokens"), phases.inter_token],
+    [say("排队", "Queue"), phases.queue],
+    [say("读入提示", "Prefill"), phases.prefill],
+    [say("生成", "Decode"), phases.decode],
   ].filter(([, summary]) => summary.count > 0);
   byId("latency").replaceChildren(...rows.map(([name, summary]) => latencyRow(name, summary)));
 }
 
 function showFacts({ build, model, workers }) {
-  const facts = [["版本", `${build.name} ${build.version}`], ["工作线程", `${workers.busy} / ${workers.total} 忙`]];
+  const busy = say(`${workers.busy} / ${workers.total} 忙`, `${workers.busy} of ${workers.total} busy`);
+  const facts = [[say("版本", "Version"), `${build.name} ${build.version}`], [say("工作线程", "Worker threads"), busy]];
   if (model) {
     facts.unshift(
-      ["模型", model.name], ["结构", `${model.architecture}，${model.layers} 层 × ${model.hidden_size}`],
-      ["参数", `${(model.parameters / 1e6).toFixed(1)} 百万`],
-      ["权重", `${model.weight_type}，${bytes(model.weight_bytes, 1).join(" ")}`],
-      ["上下文", `${count(model.context_length)} 词元`],
+      [say("模型", "Model"), model.name],
+      [say("结构", "Shape"), [model.architecture, `${model.layers} ${say("层", "layers")} × ${model.hidden_size}`].join(comma)],
+      [say("参数", "Parameters"), `${(model.parameters / 1e6).toFixed(1)} ${say("百万", "million")}`],
+      [say("权重", "Weights"), [model.weight_type, bytes(model.weight_bytes, 1).join(" ")].join(comma)],
+      [say("上下文", "Context"), `${count(model.context_length)} ${say("词元", "tokens")}`],
     );
   }
   byId("facts").replaceChildren(
@@ -123,7 +135,7 @@ async function refresh() {
     if (!response.ok) throw new Error(`HTTP ${response.status}`);
     const status = await response.json();
     showState(states[status.state] ?? [status.state, ""]);
-    byId("summary").textContent = `已运行 ${uptime(status.uptime_seconds)}`;
+    byId("summary").textContent = `${say("已运行", "Up for")} ${uptime(status.uptime_seconds)}`;
     showMemory(status.memory);
     showRequests(status.roles);
     showEngine(status.engine);
@@ -131,7 +143,7 @@ async function refresh() {
     showLatency(status);
     showFacts(status);
   } catch {
-    showState(["连接不上", "bad"]);
+    showState([say("连接不上", "No connection"), "bad"]);
   }
 }
 

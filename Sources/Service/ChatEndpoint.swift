@@ -68,7 +68,8 @@ struct ChatEndpoint {
         let reply = try prompted { () throws(PromptError) in
             try engine.replyWork(turn.role, turn.request.messages, maxTokens: turn.request.maxTokens)
         }
-        let lastText = turn.request.messages.last.map { [$0] } ?? []
+        // System messages may stand anywhere, also last.
+        let lastText = turn.request.messages.last { $0.author == .user }.map { [$0] } ?? []
         var notes: [LabelWork] = []
         for name in turn.role.annotate {
             if let work = try labelWork(try book.role(name), lastText, book) { notes.append(work) }

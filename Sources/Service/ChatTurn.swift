@@ -86,12 +86,14 @@ struct ChatTurn {
 }
 
 extension LabelVerdict {
-    /// `{"label","probs":{label: probability},"margin"}`
+    /// `{"label","probs":[…],"labels":[…],"margin"}`
     var json: JSONValue {
-        ["label": .string(label), "probs": probabilitiesJSON, "margin": .number(margin)]
+        ["label": .string(label), "probs": probabilitiesJSON, "labels": labelsJSON, "margin": .number(margin)]
     }
 
-    var probabilitiesJSON: JSONValue {
-        .object(probabilities.map { JSONValue.Member(name: $0.label, value: .number($0.probability)) })
-    }
+    /// In the role's order.
+    var probabilitiesJSON: JSONValue { .array(probabilities.map { .number($0.probability) }) }
+
+    /// The names in the same order.
+    var labelsJSON: JSONValue { .array(probabilities.map { .string($0.label) }) }
 }

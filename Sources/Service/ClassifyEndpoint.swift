@@ -62,7 +62,7 @@ struct ClassifyEndpoint {
     private func item(_ index: Int, _ verdict: LabelVerdict) -> JSONValue {
         [
             "index": .integer(index), "label": .string(verdict.label), "probs": verdict.probabilitiesJSON,
-            "margin": .number(verdict.margin), "truncated": .bool(verdict.isTruncated),
+            "labels": verdict.labelsJSON, "margin": .number(verdict.margin), "truncated": .bool(verdict.isTruncated),
             "num_classes": .integer(verdict.probabilities.count),
         ]
     }

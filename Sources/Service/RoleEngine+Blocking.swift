@@ -76,8 +76,8 @@ extension LabelVerdict {
     /// The verdict and its text as one line of JSON.
     package func jsonLine(text: String) -> String {
         let line: JSONValue = [
-            "text": .string(text), "label": .string(label), "probs": probabilitiesJSON, "margin": .number(margin),
-            "truncated": .bool(isTruncated),
+            "text": .string(text), "label": .string(label), "probs": probabilitiesJSON, "labels": labelsJSON,
+            "margin": .number(margin), "truncated": .bool(isTruncated),
         ]
         return String(decoding: line.encoded, as: UTF8.self)
     }

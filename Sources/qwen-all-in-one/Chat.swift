@@ -6,7 +6,8 @@ import Service
 
 struct Chat: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Talk with the model: one message as argument, or a conversation line by line."
+        abstract: "Talk with the model: one message as argument, or a conversation line by line.",
+        discussion: "Example: qwen-all-in-one chat 最近工作压力好大"
     )
 
     @OptionGroup var engine: EngineOptions
@@ -27,18 +28,22 @@ struct Chat: ParsableCommand {
             if isTerminal { write("> ") }
             guard let line = readLine() else { break }
             guard line.contains(where: { !$0.isWhitespace }) else { continue }
-            try turn(line, &messages, engine)
+            do {
+                try turn(line, &messages, engine)
+            } catch where isTerminal {
+                write("\(error)\n")  // the conversation goes on without that message
+            }
         }
         if isTerminal { write("\n") }
     }
 
     private func turn(_ text: String, _ messages: inout [Message], _ engine: RoleEngine) throws {
-        messages.append(Message(author: .user, content: text))
-        let (reply, result) = try engine.reply(to: messages, role: role) { piece in
+        let asked = messages + [Message(author: .user, content: text)]
+        let (reply, result) = try engine.reply(to: asked, role: role) { piece in
             if !json { write(piece) }
         }
         write(json ? engine.jsonLine(text: text, reply: reply, result: result) + "\n" : "\n")
-        messages.append(Message(author: .assistant, content: reply))
+        messages = asked + [Message(author: .assistant, content: reply)]
         messages.removeFirst(max(0, messages.count - 2 * Self.maxTurns))
     }
 

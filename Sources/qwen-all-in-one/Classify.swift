@@ -5,7 +5,11 @@ import Service
 struct Classify: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Label texts: the arguments, or the lines of standard input.",
-        discussion: "Prints label, probability and text, separated by tabs; with --json one object a line."
+        discussion: """
+            Prints label, probability and text, separated by tabs; with --json one object a line.
+
+            Example: qwen-all-in-one classify 今天真开心
+            """
     )
 
     @OptionGroup var engine: EngineOptions

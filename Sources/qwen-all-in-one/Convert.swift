@@ -8,6 +8,8 @@ struct Convert: ParsableCommand {
         discussion: """
             Matrices get the chosen type; norm weights and biases stay f32. The folder holds config.json, safetensors \
             (one file or shards) and the tokenizer; roles.json, an array of role names, is taken over when it is there.
+
+            Example: qwen-all-in-one convert Qwen1.5-0.5B-Chat model.gguf --type q8_0
             """
     )
 

@@ -1,14 +1,17 @@
 import ArgumentParser
-import Scheduling
 import Glibc
+import Scheduling
 import Service
 
 struct Evaluate: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Measure a label role on a TSV file of examples.",
         discussion: """
-            The file has a header line with the columns label and text_a, and one example a line. A label is one of the \
-            role's own, or for two labels 1 for the first and 0 for the second (for sentiment: 1 is 正面, 0 is 负面).
+            Each line has a label, a tab and a text; a first line that begins with "label" is a header. A label is one of \
+            the role's own, or for two labels 1 for the first and 0 for the second (for sentiment: 1 is 正面, 0 is 负面). \
+            Texts are judged one after the other, so that the latency is that of a text by itself.
+
+            Example: qwen-all-in-one evaluate --role sentiment dev.tsv
             """
     )
 
@@ -22,24 +25,28 @@ struct Evaluate: ParsableCommand {
         let engine = try engine.startEngine()
         defer { engine.scheduler.stop() }
         guard let labels = engine.labels(ofRole: role) else {
-            throw ValidationError("\(role) is no label role; it must name one with labels.")
+            throw ServiceError("\(role) is no label role; name one with --role")
         }
         let examples = try LabelledExamples(path: file, labels: labels, limit: limit ?? .max)
         try engine.pinPrefixes()
         var evaluation = Evaluation(labels: labels)
         let clock = ContinuousClock()
-        var start = 0
-        while start < examples.texts.count {
-            let end = min(start + 8 * self.engine.maxSequences, examples.texts.count)
-            var verdicts: [LabelVerdict] = []
-            evaluation.elapsed += try clock.measure {
-                verdicts = try engine.classify(Array(examples.texts[start..<end]), role: role)
+        var shown = clock.now
+        for (text, expected) in zip(examples.texts, examples.expected) {
+            let start = clock.now
+            let verdict = try engine.classify([text], role: role)[0]
+            evaluation.add(expected: expected, verdict, latency: start.duration(to: clock.now))
+            if clock.now - shown >= .seconds(1) {
+                shown = clock.now
+                note(evaluation.progress(of: examples.texts.count))
             }
-            for (expected, verdict) in zip(examples.expected[start..<end], verdicts) {
-                evaluation.add(expected: expected, verdict)
-            }
-            start = end
         }
         print(json ? evaluation.jsonLine : evaluation.table)
+    }
+
+    /// Progress goes to standard error, one line each.
+    private func note(_ line: String) {
+        let bytes = Array("\(line)\n".utf8)
+        _ = write(STDERR_FILENO, bytes, bytes.count)
     }
 }

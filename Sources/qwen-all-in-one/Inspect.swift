@@ -5,8 +5,11 @@ import ModelFiles
 struct Inspect: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Print what a model file holds: metadata, tensors, sizes.",
-        discussion:
-            "Reads a GGUF file of any architecture or a Hugging Face folder. Long arrays show their first elements."
+        discussion: """
+            Reads a GGUF file of any architecture or a Hugging Face folder. Long arrays show their first elements.
+
+            Example: qwen-all-in-one inspect models/starter.gguf
+            """
     )
 
     @Argument(help: "A GGUF file or a Hugging Face folder.")

@@ -6,6 +6,7 @@ struct QwenAllInOne: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "qwen-all-in-one",
         abstract: "One Qwen2 model on plain CPU: strict sentiment labels and short chat behind FastCGI.",
+        discussion: "Example: qwen-all-in-one classify --model models/starter.gguf 今天真开心",
         subcommands: [
             Serve.self, Classify.self, Chat.self, Evaluate.self,
             Convert.self, Synthesize.self, Inspect.self, Tokenize.self, Logits.self,

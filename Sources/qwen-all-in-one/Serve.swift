@@ -12,6 +12,8 @@ struct Serve: AsyncParsableCommand {
         discussion: """
             Sockets that systemd passes under the names main and ops are used; else the given paths are bound (mode 0660).
             SIGHUP reads the roles again.
+
+            Example: qwen-all-in-one serve --socket /run/main.sock --ops-socket /run/ops.sock
             """
     )
 

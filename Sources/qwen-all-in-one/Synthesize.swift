@@ -5,7 +5,11 @@ import Tokenization
 struct Synthesize: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Write a GGUF file with random weights at a named shape.",
-        discussion: "The same arguments give the same bytes. Engine benchmarks run at the real size without a download."
+        discussion: """
+            The same arguments give the same bytes. Engine benchmarks run at the real size without a download.
+
+            Example: qwen-all-in-one synthesize random.gguf --shape qwen1.5-0.5b --type q8_0 --tokenizer Qwen1.5-0.5B-Chat
+            """
     )
 
     @Argument(help: "The GGUF file to write.")

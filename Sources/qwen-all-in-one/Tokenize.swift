@@ -6,89 +6,87 @@ import Tokenization
 /// Text → token ids, or ids → text. Text is plain text: it never yields a control token.
 struct Tokenize: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Print the token ids of text, or the text of token ids.",
-        discussion: "Reads the arguments (joined by spaces), or else standard input as it is, final newline included."
+        abstract: "Print the token ids of text, or with --decode the text of token ids.",
+        discussion: """
+            Reads the arguments (joined by spaces), or else standard input as one text, final newline included. With \
+            --jsonl standard input has one JSON string a line, and each gives one JSON array of ids a line. --decode goes \
+            the other way; control tokens have no text.
+
+            Example: printf '你好' | qwen-all-in-one tokenize --model models/starter.gguf
+            """
     )
 
-    @Option(help: "GGUF file or Hugging Face folder with the tokenizer.")
+    @Option(help: "GGUF file, Hugging Face folder, or a folder with a tokenizer's files only.")
     var model = "models/starter.gguf"
 
-    @Option(help: "Folder with tokenizer.json, or vocab.json and merges.txt; instead of --model.")
-    var tokenizer: String?
+    @Flag(help: "Ids to text: separated by white space or commas, or with --jsonl one JSON array a line.")
+    var decode = false
+
+    @Flag(help: "One JSON value a line, in and out.")
+    var jsonl = false
 
     @Flag(help: "Print the text of each token after its id, one token a line.")
     var pieces = false
 
-    @Flag(help: "Print JSON.")
-    var json = false
+    @Argument(help: "The text, or with --decode the ids.")
+    var words: [String] = []
 
-    @Flag(help: "Standard input has one JSON string a line; print the ids of each on a line.")
-    var lines = false
-
-    @Option(parsing: .upToNextOption, help: "Print the text of these ids, separated by spaces or commas.")
-    var decode: [String] = []
-
-    @Argument(help: "The text.")
-    var text: [String] = []
-
-    func run() throws {
-        try checkOptions()
-        let tokenizer = try loadTokenizer()
-        if lines {
-            try encodeLines(tokenizer)
-        } else if !decode.isEmpty {
-            let decoded = tokenizer.decode(try ids(tokenizer))
-            print(json ? #"{"text":\#(jsonQuoted(decoded))}"# : decoded)
-        } else {
-            try printTokens(tokenizer)
-        }
+    func validate() throws {
+        if jsonl, pieces || !words.isEmpty { throw ValidationError("--jsonl reads standard input and goes without --pieces.") }
+        if decode, pieces { throw ValidationError("--pieces does not go with --decode.") }
     }
 
-    private func checkOptions() throws {
-        if lines, json || pieces || !decode.isEmpty || !text.isEmpty {
-            throw TokenizeError(description: "--lines goes with no other input and no other format")
-        }
-        if !decode.isEmpty, !text.isEmpty || pieces {
-            throw TokenizeError(description: "--decode goes with neither text nor --pieces")
+    func run() throws {
+        let tokenizer = try loadTokenizer()
+        if jsonl { return try convertLines(tokenizer) }
+        let input = words.isEmpty ? try readStandardInput() : Array(words.joined(separator: " ").utf8)
+        if decode {
+            print(tokenizer.decode(try ids(input, tokenizer)), terminator: "")
+        } else if pieces {
+            for id in tokenizer.encode(input) { print("\(id)\t\(jsonQuoted(tokenizer.decode([id])))") }
+        } else {
+            print(tokenizer.encode(input).map(String.init).joined(separator: " "))
         }
     }
 
     private func loadTokenizer() throws -> Tokenizer {
-        if let tokenizer { return try Tokenizer.load(folder: tokenizer) }
-        return try Tokenizer.load(from: try ModelFile.open(model))
+        var status = stat()
+        let isFolder = stat(model, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+        return isFolder ? try Tokenizer.load(folder: model) : try Tokenizer.load(from: try ModelFile.open(model))
     }
 
-    private func ids(_ tokenizer: Tokenizer) throws -> [TokenID] {
-        try decode.flatMap { $0.split { $0 == "," || $0 == " " } }.map { word in
-            guard let id = TokenID(word), (0..<TokenID(tokenizer.count)).contains(id) else {
-                throw TokenizeError(description: "--decode: '\(word)' is not an id in 0..<\(tokenizer.count)")
-            }
-            return id
-        }
-    }
-
-    private func printTokens(_ tokenizer: Tokenizer) throws {
-        let ids = tokenizer.encode(text.isEmpty ? try readStandardInput() : Array(text.joined(separator: " ").utf8))
-        let texts = pieces ? ids.map { String(decoding: tokenizer.bytes(of: $0), as: UTF8.self) } : []
-        if json {
-            let list = ids.map(String.init).joined(separator: ",")
-            let quoted = texts.map(jsonQuoted).joined(separator: ",")
-            print(#"{"ids":[\#(list)]\#(pieces ? #","pieces":[\#(quoted)]"# : "")}"#)
-        } else if pieces {
-            for (id, text) in zip(ids, texts) { print("\(id)\t\(jsonQuoted(text))") }
-        } else {
-            print(ids.map(String.init).joined(separator: " "))
-        }
-    }
-
-    private func encodeLines(_ tokenizer: Tokenizer) throws {
+    private func convertLines(_ tokenizer: Tokenizer) throws {
         var number = 0
         while let line = readLine(strippingNewline: true) {
             number += 1
+            if decode {
+                print(jsonQuoted(tokenizer.decode(try ids(arrayLine: line, number, tokenizer))))
+                continue
+            }
             var scanner = JSONScanner(Array(line.utf8), path: "standard input, line \(number)")
             let text = try scanner.string()
             try scanner.finish()
-            print(tokenizer.encode(text).map(String.init).joined(separator: " "))
+            print("[\(tokenizer.encode(text).map(String.init).joined(separator: ","))]")
+        }
+    }
+
+    /// The ids in `[1,2,3]`.
+    private func ids(arrayLine line: String, _ number: Int, _ tokenizer: Tokenizer) throws -> [TokenID] {
+        let bytes = Array(line.utf8).drop { $0 == 0x20 || $0 == 0x09 }
+        let end = bytes.lastIndex { $0 != 0x20 && $0 != 0x09 } ?? bytes.startIndex
+        guard bytes.first == UInt8(ascii: "["), bytes[end] == UInt8(ascii: "]") else {
+            throw TokenizeError(description: "standard input, line \(number): expected a JSON array of ids")
+        }
+        return try ids(Array(bytes[bytes.startIndex + 1..<end]), tokenizer)
+    }
+
+    private func ids(_ input: [UInt8], _ tokenizer: Tokenizer) throws -> [TokenID] {
+        try input.split { $0 <= 0x20 || $0 == UInt8(ascii: ",") }.map { bytes in
+            let word = String(decoding: bytes, as: UTF8.self)
+            guard let id = TokenID(word), (0..<TokenID(tokenizer.count)).contains(id) else {
+                throw TokenizeError(description: "'\(word.prefix(32))' is not an id in 0..<\(tokenizer.count)")
+            }
+            return id
         }
     }
 

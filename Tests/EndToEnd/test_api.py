@@ -41,7 +41,9 @@ def test_classify_returns_probabilities(client):
     assert answer["object"] == "list" and answer["model"] == "sentiment"
     [item] = answer["data"]
     assert item["index"] == 0 and item["label"] in LABELS and item["num_classes"] == 2
-    assert sum(item["probs"].values()) == pytest.approx(1, abs=1e-6)
+    assert item["labels"] == ["正面", "负面"] and len(item["probs"]) == 2
+    assert sum(item["probs"]) == pytest.approx(1, abs=1e-6)
+    assert item["label"] == item["labels"][item["probs"].index(max(item["probs"]))]
 
 
 def test_classify_takes_an_array(client):

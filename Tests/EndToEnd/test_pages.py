@@ -1,5 +1,6 @@
 """The pages in a real browser."""
 
+import re
 import time
 
 import pytest
@@ -26,9 +27,16 @@ def browser():
     driver.quit()
 
 
+def ask_for(browser, language: str):
+    """What the browser says of its user's languages."""
+    agent = browser.execute_script("return navigator.userAgent")
+    browser.execute_cdp_cmd("Emulation.setUserAgentOverride", {"userAgent": agent, "acceptLanguage": language})
+
+
 @pytest.fixture
 def page(browser, server):
     browser.set_window_size(1280, 800)
+    ask_for(browser, "zh-CN")
     browser.get(server.url)
     yield browser
     browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
@@ -67,6 +75,22 @@ def test_badge_and_streamed_reply(page):
     assert len(set(page.execute_script("return window.lengths")) - {0}) > 1
     assert page.find_element(By.ID, "input").get_attribute("value") == ""
     assert page.switch_to.active_element.get_attribute("id") == "input"
+
+
+def test_english_where_no_chinese_is_asked_for(page, server):
+    ask_for(page, "en-US,fr")
+    page.get(server.url)
+    assert page.execute_script("return document.documentElement.lang") == "en"
+    assert page.find_element(By.ID, "input").get_attribute("placeholder") == "Say something…"
+    assert page.find_element(By.ID, "send").get_attribute("aria-label") == "Send"
+    page.execute_script("document.getElementById('suggestions').remove()")
+    assert re.search("[一-鿿]", page.find_element(By.TAG_NAME, "body").text) is None
+    say(page, HAPPY)
+    wait_for_reply(page)
+    assert re.fullmatch("(正面 positive|负面 negative) [0-9]+%", all_of(page, ".user .badge")[0].text)
+    page.get(server.url + "/status.html")
+    wait_until(lambda: page.find_element(By.ID, "state").text == "Running", 10, "the state is shown")
+    assert re.search("[一-鿿]", page.find_element(By.TAG_NAME, "body").text) is None
 
 
 def test_second_turn_sends_the_history(page):

@@ -39,17 +39,21 @@ def ours(binary, folder, texts):
     """Ids by the binary, in one process."""
     lines = "".join(json.dumps(text) + "\n" for text in texts)
     start = time.monotonic()
-    command = [binary, "tokenize", "--tokenizer", folder, "--lines"]
-    result = subprocess.run(command, input=lines, capture_output=True, text=True, check=False)
+    result = subprocess.run(
+        [binary, "tokenize", "--model", folder, "--jsonl"], input=lines, capture_output=True, text=True, check=False
+    )
     if result.returncode != 0:
         sys.exit(result.stderr)
     print(f"  {time.monotonic() - start:.1f} s in {binary}")
-    return [[int(word) for word in line.split()] for line in result.stdout.split("\n")[:-1]]
+    return [json.loads(line) for line in result.stdout.split("\n")[:-1]]
 
 
 def decoded_by_us(binary, folder, ids):
-    command = [binary, "tokenize", "--tokenizer", folder, "--json", "--decode", *map(str, ids)]
-    return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)["text"]
+    """Texts of the lists of ids, in one process."""
+    lines = "".join(json.dumps(part) + "\n" for part in ids)
+    command = [binary, "tokenize", "--model", folder, "--decode", "--jsonl"]
+    result = subprocess.run(command, input=lines, capture_output=True, text=True, check=True)
+    return [json.loads(line) for line in result.stdout.split("\n")[:-1]]
 
 
 def compare(name, reference, options, texts):
@@ -68,9 +72,9 @@ def compare(name, reference, options, texts):
 
 def compare_decoding(reference, options, ids):
     wrong = 0
-    for part in ids:
+    for part, actual in zip(ids, decoded_by_us(options.binary, options.folder, ids), strict=True):
         expected = reference.decode(part, skip_special_tokens=True)
-        if decoded_by_us(options.binary, options.folder, part) != expected:
+        if actual != expected:
             print(f"  decode {part}: expected {expected!a}")
             wrong += 1
     print(f"decoding: {len(ids)} id sequences, {wrong} differ")

@@ -39,8 +39,9 @@ import Testing
         for item in items {
             #expect(item["num_classes"] == 2)
             #expect(item["truncated"] == false)
-            guard case .number(let first) = item["probs"]?["正面"], case .number(let second) = item["probs"]?["负面"],
-                case .number(let margin) = item["margin"]
+            #expect(item["labels"] == ["正面", "负面"])
+            guard case .array(let probs) = item["probs"], probs.count == 2, case .number(let first) = probs[0],
+                case .number(let second) = probs[1], case .number(let margin) = item["margin"]
             else { throw APIError.internalFault("no probabilities") }
             #expect(abs(first + second - 1) < 1e-9)
             #expect(abs(abs(first - second) - margin) < 1e-9)
@@ -58,8 +59,23 @@ import Testing
         }
         #expect(choice["message"]?["role"] == "assistant")
         #expect(choice["finish_reason"] == "length")
-        #expect(answer["labels"]?["sentiment"]?["label"] != nil)
+        #expect(["正面", "负面"].contains(answer["labels"]?["sentiment"]?["label"]))
+        #expect(answer["labels"]?["sentiment"]?["labels"] == ["正面", "负面"])
+        guard case .array(let probs) = answer["labels"]?["sentiment"]?["probs"] else {
+            throw APIError.internalFault("no probabilities")
+        }
+        #expect(probs.count == 2)
         #expect(answer["usage"]?["completion_tokens"] == 24)
+    }
+
+    @Test func labelsTheUsersTextWhereASystemMessageIsLast() throws {
+        var plain = Recorder()
+        service.answer(post("/v1/chat/completions", chat + "}"), to: &plain)
+        var sink = Recorder()
+        let body = chat.dropLast() + #",{"role":"system","content":"简短"}]}"#
+        service.answer(post("/v1/chat/completions", String(body)), to: &sink)
+        #expect(sink.status == 200)
+        #expect(try sink.json["labels"] == (try plain.json["labels"]))
     }
 
     @Test func streamsWhatThePlainReplySays() throws {
