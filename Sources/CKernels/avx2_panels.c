@@ -97,7 +97,8 @@ AVX2_INLINE void q8_block(const int R, const uint8_t *units, const int8_t *x, si
     const __m256i ones = _mm256_set1_epi16(1);
 #pragma clang loop unroll(full)
     for (int r = 0; r < R; r++) sum[r][0] = sum[r][1] = _mm256_setzero_si256();
-#pragma clang loop unroll(full)
+    // Rolled: unrolled, the compiler runs out of registers and takes half as long again.
+#pragma clang loop unroll(disable)
     for (int g = 0; g < 8; g++) {
 #pragma clang loop unroll(full)
         for (int half = 0; half < 2; half++) {
@@ -123,7 +124,8 @@ AVX2_INLINE void q4_block(const int R, const uint8_t *units, const int8_t *x, si
         __m256i pairs[TILE];
 #pragma clang loop unroll(full)
         for (int r = 0; r < R; r++) pairs[r] = _mm256_setzero_si256();
-#pragma clang loop unroll(full)
+        // Rolled: unrolled, the compiler runs out of registers and takes half as long again.
+#pragma clang loop unroll(disable)
         for (int g = 0; g < 4; g++) {
             const __m256i w = _mm256_load_si256((const __m256i *)(units + 64 * g + 32 * half));
             const __m256i low = _mm256_and_si256(w, nibble);

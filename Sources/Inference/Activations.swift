@@ -40,7 +40,11 @@ final class Activations {
             + floats(rows * hiddenStride) + floats(rows * queryStride) + 2 * floats(rows * kvStride)
             + floats(outputs * vocabularyStride) + 2 * floats(rows * half) + 3 * floats(rows + 1)
             + RegionCursor.bytes(of: UnsafePointer<Int32>?.self, rows)
-        memory = try MemoryRegion(bytes: bytes, purpose: "activations of \(rows) rows and \(outputs) sequences")
+        memory = try MemoryRegion(
+            bytes: bytes,
+            purpose: "activations of \(rows) rows, \(outputs) sequences",
+            touched: true
+        )
         var cursor = RegionCursor(memory)
         hidden = cursor.take(Float.self, rows * hiddenStride)
         normed = Self.take(&cursor, rows: rows, stride: hiddenStride)

@@ -41,7 +41,7 @@ final class KVCache {
         let bytes =
             RegionCursor.bytes(of: UInt8.self, count * precision.bytes)
             + RegionCursor.bytes(of: Int32.self, maxSequences * blocks) + RegionCursor.bytes(of: Int.self, maxSequences)
-        memory = try MemoryRegion(bytes: bytes, purpose: "a KV cache of \(blocks) blocks")
+        memory = try MemoryRegion(bytes: bytes, purpose: "a KV cache of \(blocks) blocks", touched: true)
         var cursor = RegionCursor(memory)
         values = UnsafeMutableRawPointer(cursor.take(UInt8.self, count * precision.bytes))
         tables = cursor.take(Int32.self, maxSequences * blocks)

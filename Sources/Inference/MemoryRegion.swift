@@ -1,12 +1,14 @@
 import Glibc
 
-/// Zeroed memory of fixed size, every page touched at once, on huge pages where the system has them.
+/// Zeroed memory of fixed size, on huge pages where the system has them.
 final class MemoryRegion: @unchecked Sendable {
     let base: UnsafeMutableRawPointer
     let count: Int
 
-    /// - Parameter purpose: what it is for, named in the error when the machine has too little memory.
-    init(bytes: Int, purpose: String) throws(ModelError) {
+    /// - Parameters:
+    ///   - purpose: what it is for, named in the error when the machine has too little memory.
+    ///   - touched: whether every page is taken from the system at once.
+    init(bytes: Int, purpose: String, touched: Bool) throws(ModelError) {
         let physical = sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE))
         guard bytes <= physical else {
             throw ModelError(reason: "\(purpose) needs \(bytes) bytes; the machine has \(physical)")
@@ -18,7 +20,7 @@ final class MemoryRegion: @unchecked Sendable {
         }
         base = mapped
         madvise(base, count, Int32(MADV_HUGEPAGE))
-        memset(base, 0, count)
+        if touched { memset(base, 0, count) }
     }
 
     deinit { munmap(base, count) }
