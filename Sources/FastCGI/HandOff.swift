@@ -6,6 +6,7 @@ import Glibc
 final class HandOff: @unchecked Sendable {
     // All state is guarded by `mutex`.
     private var descriptors: [Int32] = []
+    private var isEnding = false
     private var isClosed = false
     private let capacity: Int
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
@@ -27,11 +28,19 @@ final class HandOff: @unchecked Sendable {
 
     var count: Int { locked { descriptors.count } }
 
-    /// Waits until there is room. False when the queue was closed meanwhile.
+    /// The acceptor waits until there is room. False once `stopWaiting` was called.
     func waitForRoom() -> Bool {
         locked {
-            while descriptors.count >= capacity, !isClosed { pthread_cond_wait(changed, mutex) }
-            return !isClosed
+            while descriptors.count >= capacity, !isEnding { pthread_cond_wait(changed, mutex) }
+            return !isEnding
+        }
+    }
+
+    /// Makes the acceptor end; what it has just accepted may still be pushed.
+    func stopWaiting() {
+        locked {
+            isEnding = true
+            pthread_cond_broadcast(changed)
         }
     }
 

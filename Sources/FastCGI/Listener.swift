@@ -81,7 +81,7 @@ package final class Listener: Sendable {
     /// Accepts no further connection. Connections already accepted are still answered.
     package func stopAccepting() {
         guard !isStopping.exchange(true, ordering: .sequentiallyConsistent) else { return }
-        handOff.close()
+        handOff.stopWaiting()
         var one: UInt64 = 1
         write(wakeUp, &one, MemoryLayout<UInt64>.size)
     }
@@ -124,6 +124,7 @@ package final class Listener: Sendable {
                 usleep(20_000)  // the connection stays in the backlog; polling at once would spin
             }
         }
+        handOff.close()  // only now: a connection once accepted is always answered
         socket.closeIfOwned()
     }
 

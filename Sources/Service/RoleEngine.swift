@@ -46,27 +46,37 @@ package final class RoleEngine: Sendable {
 
     /// Prefills and pins what the prompts of each role have in common, so that requests start behind it.
     package func pinPrefixes() throws(ServiceError) {
-        try pin(book.prefixes.values.map { $0 })
+        try pin(book)
     }
 
     /// Takes a new set of roles for requests from now on; on an error the old set stays.
     package func replaceRoles(_ roles: RoleSet) throws(ServiceError) {
         let next: RoleBook
         do { next = try RoleBook(roles, builder: builder) } catch { throw ServiceError("\(error)") }
-        try pin(next.prefixes.values.map { $0 })
+        try pin(next)
         let old = current.withLock { book in
             defer { book = next }
             return book
         }
-        for prefix in old.prefixes.values {
-            do { try scheduler.unpinPrefix(prefix) } catch { throw ServiceError("\(error)") }
+        for prefix in old.prefixes.values { try unpin(prefix) }
+    }
+
+    /// Pins every prefix of the book, or none.
+    private func pin(_ book: RoleBook) throws(ServiceError) {
+        var pinned: [[TokenID]] = []
+        for prefix in book.prefixes.values {
+            do {
+                try scheduler.pinPrefix(prefix)
+            } catch {
+                for prefix in pinned { try unpin(prefix) }
+                throw ServiceError("\(error)")
+            }
+            pinned.append(prefix)
         }
     }
 
-    private func pin(_ prefixes: [[TokenID]]) throws(ServiceError) {
-        for prefix in prefixes {
-            do { try scheduler.pinPrefix(prefix) } catch { throw ServiceError("\(error)") }
-        }
+    private func unpin(_ prefix: [TokenID]) throws(ServiceError) {
+        do { try scheduler.unpinPrefix(prefix) } catch { throw ServiceError("\(error)") }
     }
 
     // MARK: Requests

@@ -18,6 +18,8 @@ package final class Server: ServiceLifecycle.Service {
     private let state: ServiceState
     private let main: Listener
     private let ops: Listener
+    /// Whether systemd keeps the main socket while no process serves it.
+    private let isActivated: Bool
     private let isOver = Atomic<Bool>(false)
 
     /// Checks what can be checked at once and takes the sockets; nothing is accepted yet.
@@ -30,6 +32,7 @@ package final class Server: ServiceLifecycle.Service {
             file = try ModelFile.open(options.model)
             var inherited = try ListeningSocket.inherited()
             let mainSocket = try inherited.removeValue(forKey: "main") ?? .bind(path: options.mainSocket)
+            isActivated = mainSocket.ownedPath == nil
             let opsSocket = try inherited.removeValue(forKey: "ops") ?? .bind(path: options.opsSocket)
             main = try Listener(name: "main", socket: mainSocket, options: options.mainListener)
             ops = try Listener(name: "ops", socket: opsSocket, options: options.opsListener)
@@ -42,13 +45,16 @@ package final class Server: ServiceLifecycle.Service {
         state = ServiceState(metrics: ServerMetrics(roles: roles.names, build: build))
     }
 
-    /// Serves until a graceful shutdown is asked for. The sockets answer from the start: health at once, everything
-    /// else with 503 until the model is there.
+    /// Serves until a graceful shutdown is asked for. Health answers from the start. So does the API on a socket of our
+    /// own, with 503 until the model is there; on a socket of systemd's, clients wait in its backlog, so that a
+    /// restart loses no request.
     package func run() async throws {
-        try startListeners()
-        try startMonitor()
         do {
+            try startOps()
+            if !isActivated { try startMain() }
+            try startMonitor()
             try await onThread("load") { [self] in try load() }
+            if isActivated { try startMain() }
         } catch {
             closeListeners()
             throw error
@@ -61,16 +67,20 @@ package final class Server: ServiceLifecycle.Service {
 
     // MARK: Start
 
-    private func startListeners() throws {
-        let onDrop: Listener.DropObserver = { [logger] error in
-            logger.debug("connection dropped", metadata: ["reason": "\(error)"])
-        }
-        let opsService = OpsService(state: state) { [main, options] in
+    private func startOps() throws {
+        let service = OpsService(state: state) { [main, options] in
             (main.busy, main.queued, options.mainListener.workers)
         }
-        try ops.start(handler: { opsService.serve($0, &$1) }, onDrop: onDrop)
-        let mainService = MainService(state: state, logger: logger)
-        try main.start(handler: { mainService.serve($0, &$1) }, onDrop: onDrop)
+        try ops.start(handler: { service.serve($0, &$1) }, onDrop: logDrop)
+    }
+
+    private func startMain() throws {
+        let service = MainService(state: state, logger: logger)
+        try main.start(handler: { service.serve($0, &$1) }, onDrop: logDrop)
+    }
+
+    private var logDrop: Listener.DropObserver {
+        { [logger] error in logger.debug("connection dropped", metadata: ["reason": "\(error)"]) }
     }
 
     private func load() throws {
@@ -85,7 +95,8 @@ package final class Server: ServiceLifecycle.Service {
             "ready",
             metadata: [
                 "model": "\(summary.name)", "weight_type": "\(summary.weightType)",
-                "weight_bytes": .stringConvertible(summary.weightBytes), "roles": "\(roles.names.joined(separator: " "))",
+                "weight_bytes": .stringConvertible(summary.weightBytes),
+                "roles": "\(roles.names.joined(separator: " "))",
                 "memory_budget_bytes": .stringConvertible(engine.scheduler.memoryBudgetBytes), "canary": "\(findings)",
             ]
         )
@@ -124,7 +135,10 @@ package final class Server: ServiceLifecycle.Service {
     private func drain() {
         state.beginDraining()
         notifier.send("STOPPING=1")
-        logger.info("draining", metadata: ["busy": .stringConvertible(main.busy), "queued": .stringConvertible(main.queued)])
+        logger.info(
+            "draining",
+            metadata: ["busy": .stringConvertible(main.busy), "queued": .stringConvertible(main.queued)]
+        )
         main.stopAccepting()
         let isComplete = main.waitUntilIdle(timeout: options.drainLimit)
         if case .draining(.some(let engine)) = state.phase { engine.scheduler.stop() }

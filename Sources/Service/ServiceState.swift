@@ -7,7 +7,7 @@ package final class ServiceState: Sendable {
     package enum Phase: Sendable {
         case loading
         case ready(RoleEngine)
-        /// Answers what it has and takes nothing more.
+        /// Accepts nothing more; nil if the model was not there yet.
         case draining(RoleEngine?)
     }
 
@@ -36,12 +36,12 @@ package final class ServiceState: Sendable {
         }
     }
 
-    /// The engine for a new request.
+    /// The engine for a new request. What was accepted before a drain began is still answered.
     func engine() throws(APIError) -> RoleEngine {
         switch phase {
         case .loading: throw .loading()
-        case .ready(let engine): return engine
-        case .draining: throw .draining()
+        case .ready(let engine), .draining(.some(let engine)): return engine
+        case .draining(.none): throw .draining()
         }
     }
 

@@ -16,7 +16,7 @@ import Testing
     @Test func readsEscapesAndNumbers() throws {
         #expect(try parse(#""\u6b63\ud83d\ude00\/\b\f""#) == .string("正😀/\u{8}\u{c}"))
         #expect(try parse(" [1e2, 1E-2 ,0.5,-0] ") == [.number(100), .number(0.01), .number(0.5), 0])
-        #expect(try parse("123456789012345678901234567890") == .number(123_456_789_012_345_678_901_234_567_890))
+        #expect(try parse("1000000000000000000000000000000") == .number(1e30))
         // Canonically equal, yet two names.
         #expect(try parse("{\"e\u{301}\":1,\"é\":2}")["a"] == nil)
     }
