@@ -53,7 +53,14 @@ final class TestEngine: Sendable {
     init(queueLimit: Int = 8, maxSequences: Int = 4) throws {
         let path = "/tmp/service-test-\(getpid())-\(UInt32.random(in: 0...UInt32.max)).gguf"
         defer { unlink(path) }
-        try Synthesizer.synthesize(.tiny, type: .f32, seed: 7, tokenizer: Self.tokenizer, to: path)
+        try Synthesizer.synthesize(
+            ModelShape.tiny.dimensions(tokenCount: 259),
+            name: "tiny",
+            type: .f32,
+            seed: 7,
+            tokenizer: Self.tokenizer,
+            to: path
+        )
         let roles = try RoleSet(directory: "\(packageRoot)/roles")
         metrics = ServerMetrics(roles: roles.names, build: [])
         var options = SchedulerOptions()

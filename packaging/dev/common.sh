@@ -16,6 +16,8 @@ require_swift() {
     command -v swift >/dev/null || die "Swift is not on PATH: install Swift 6.3 from https://www.swift.org/install/linux/ and try again."
 }
 
+# The toolchain's own static FoundationEssentials draws a linker warning about mktemp, which nothing here calls.
 build_release() {
-    swift build -c release --static-swift-stdlib --product qwen-all-in-one
+    swift build -c release --static-swift-stdlib --product qwen-all-in-one \
+        -Xswiftc -use-ld=lld -Xlinker --no-warnings
 }
