@@ -2,46 +2,28 @@
 
 #include <string.h>
 
+#include "float16.h"
+
 enum { F32 = 0, F16 = 1, Q4_0 = 2, Q8_0 = 8, BF16 = 30 };
 enum { BLOCK = 32, Q4_0_BYTES = 18, Q8_0_BYTES = 34 };
 
-static inline uint32_t bits_of(float value) {
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return bits;
-}
-
-static inline float float_of(uint32_t bits) {
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
-static inline bool is_finite(float value) { return (bits_of(value) & 0x7f800000u) != 0x7f800000u; }
-
-static inline float half_to_float(uint16_t half) {
-    const uint32_t sign = (uint32_t)(half & 0x8000u) << 16;
-    const uint32_t magnitude = half & 0x7fffu;
-    if (magnitude >= 0x7c00u) return float_of(sign | 0x7f800000u | (magnitude & 0x3ffu) << 13);
-    if (magnitude >= 0x0400u) return float_of(sign | ((magnitude << 13) + 0x38000000u));
-    return float_of(sign | bits_of((float)magnitude * 0x1p-24f));  // subnormal: a multiple of 2^-24
-}
+static inline bool is_finite(float value) { return (ck_bits_from_float(value) & 0x7f800000u) != 0x7f800000u; }
 
 static inline uint16_t float_to_half(float value) {
-    const uint32_t bits = bits_of(value);
+    const uint32_t bits = ck_bits_from_float(value);
     const uint16_t sign = (uint16_t)(bits >> 16 & 0x8000u);
     uint32_t magnitude = bits & 0x7fffffffu;
     if (magnitude > 0x7f800000u) return (uint16_t)(sign | 0x7e00u | (magnitude >> 13 & 0x3ffu));
     if (magnitude >= 0x47800000u) return (uint16_t)(sign | 0x7c00u);
     if (magnitude < 0x38800000u) {
         // Below the smallest normal half: adding 0.5 leaves an ulp of 2^-24, so the FPU rounds to the half's grid.
-        return (uint16_t)(sign | (bits_of(float_of(magnitude) + 0.5f) - 0x3f000000u));
+        return (uint16_t)(sign | (ck_bits_from_float(ck_float_from_bits(magnitude) + 0.5f) - 0x3f000000u));
     }
     magnitude += 0xfffu + (magnitude >> 13 & 1u);
     return (uint16_t)(sign | (magnitude - 0x38000000u) >> 13);
 }
 
-float ck_half_to_float(uint16_t half) { return half_to_float(half); }
+float ck_half_to_float(uint16_t half) { return ck_from_f16(half); }
 uint16_t ck_float_to_half(float value) { return float_to_half(value); }
 
 static bool quantize_f16(const float *src, uint8_t *dst, size_t n) {
@@ -57,7 +39,7 @@ static bool quantize_f16(const float *src, uint8_t *dst, size_t n) {
 static bool quantize_bf16(const float *src, uint8_t *dst, size_t n) {
     bool overflow = false;
     for (size_t i = 0; i < n; i++) {
-        const uint32_t bits = bits_of(src[i]);
+        const uint32_t bits = ck_bits_from_float(src[i]);
         const bool nan = (bits & 0x7fffffffu) > 0x7f800000u;
         const uint32_t rounded = nan ? bits >> 16 | 64u : (bits + (0x7fffu + (bits >> 16 & 1u))) >> 16;
         const uint16_t out = (uint16_t)rounded;
@@ -84,11 +66,11 @@ static float inverse(float scale) {
 static bool quantize_block_q8_0(const float *src, uint8_t *dst) {
     uint32_t largest = 0;
     for (int i = 0; i < BLOCK; i++) {
-        const uint32_t magnitude = bits_of(src[i]) & 0x7fffffffu;
+        const uint32_t magnitude = ck_bits_from_float(src[i]) & 0x7fffffffu;
         largest = magnitude > largest ? magnitude : largest;
     }
     if (largest >= 0x7f800000u) return false;
-    const float scale = float_of(largest) / 127.0f;
+    const float scale = ck_float_from_bits(largest) / 127.0f;
     const float inverted = inverse(scale);
     int8_t q[BLOCK];
     for (int i = 0; i < BLOCK; i++) {
@@ -106,7 +88,7 @@ static bool quantize_block_q4_0(const float *src, uint8_t *dst) {
     uint32_t largest = 0;
     float extreme = 0.0f;
     for (int i = 0; i < BLOCK; i++) {
-        const uint32_t magnitude = bits_of(src[i]) & 0x7fffffffu;
+        const uint32_t magnitude = ck_bits_from_float(src[i]) & 0x7fffffffu;
         if (magnitude > largest) {
             largest = magnitude;
             extreme = src[i];
@@ -152,14 +134,14 @@ static inline uint16_t load_half(const uint8_t *src) {
 }
 
 static void dequantize_block_q8_0(const uint8_t *src, float *dst) {
-    const float scale = half_to_float(load_half(src));
+    const float scale = ck_from_f16(load_half(src));
     int8_t q[BLOCK];
     memcpy(q, src + 2, BLOCK);
     for (int i = 0; i < BLOCK; i++) dst[i] = (float)q[i] * scale;
 }
 
 static void dequantize_block_q4_0(const uint8_t *src, float *dst) {
-    const float scale = half_to_float(load_half(src));
+    const float scale = ck_from_f16(load_half(src));
     for (int i = 0; i < BLOCK / 2; i++) {
         dst[i] = (float)((src[2 + i] & 15) - 8) * scale;
         dst[i + BLOCK / 2] = (float)((src[2 + i] >> 4) - 8) * scale;
@@ -171,10 +153,10 @@ bool ck_dequantize_row(uint32_t ggml_type, const void *src, float *dst, size_t n
     switch (ggml_type) {
         case F32: memcpy(dst, in, n * sizeof *dst); return true;
         case F16:
-            for (size_t i = 0; i < n; i++) dst[i] = half_to_float(load_half(in + 2 * i));
+            for (size_t i = 0; i < n; i++) dst[i] = ck_from_f16(load_half(in + 2 * i));
             return true;
         case BF16:
-            for (size_t i = 0; i < n; i++) dst[i] = float_of((uint32_t)load_half(in + 2 * i) << 16);
+            for (size_t i = 0; i < n; i++) dst[i] = ck_from_bf16(load_half(in + 2 * i));
             return true;
         case Q8_0:
             if (n % BLOCK != 0) return false;

@@ -100,14 +100,14 @@ extension Inspection {
     package var text: String {
         var lines = ["\(path): \(format), \(fileBytes) bytes, \(parameters) parameters"]
         lines.append("\(metadata.count) metadata entries")
-        let keyWidth = metadata.map(\.key.count).max() ?? 0
-        let typeWidth = metadata.map(\.type.count).max() ?? 0
+        let keyWidth = width(metadata.map(\.key.count))
+        let typeWidth = width(metadata.map(\.type.count))
         for entry in metadata {
             let shown = plain(entry.value) + (entry.isAbbreviated ? " …" : "")
             lines.append("  \(padded(escaped(entry.key), keyWidth))  \(padded(entry.type, typeWidth))  \(shown)")
         }
         lines.append("\(tensors.count) tensors")
-        let nameWidth = tensors.map(\.name.count).max() ?? 0
+        let nameWidth = width(tensors.map(\.name.count))
         for tensor in tensors {
             let shape = padded("\(tensor.shape)", 16)
             lines.append(
@@ -117,6 +117,9 @@ extension Inspection {
         for (type, bytes) in bytesByType.sorted(by: { $0.key < $1.key }) { lines.append("\(type): \(bytes) bytes") }
         return lines.joined(separator: "\n")
     }
+
+    /// Of a column; one absurdly long name must not widen every line.
+    private func width(_ lengths: [Int]) -> Int { min(lengths.max() ?? 0, 64) }
 
     private func plain(_ value: Value) -> String {
         switch value {

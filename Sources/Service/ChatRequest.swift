@@ -16,6 +16,7 @@ package struct ChatRequest: Sendable, Equatable {
 
     private static let read: Set<String> = [
         "model", "messages", "stream", "stream_options", "max_tokens", "max_completion_tokens", "stop", "seed",
+        "temperature", "top_p",
     ]
     /// They do not change what a greedy reply says.
     private static let ignored: Set<String> = [
@@ -25,8 +26,6 @@ package struct ChatRequest: Sendable, Equatable {
     private static let textOnly = "replies are plain text; leave it out"
     /// Parameters that are taken with these values only: those that change nothing.
     private static let neutral: [(name: String, values: [JSONValue], reason: String)] = [
-        ("temperature", [0, .number(0)], greedy),
-        ("top_p", [1, .number(1)], greedy),
         ("n", [1], "one choice per request"),
         ("frequency_penalty", [0, .number(0)], greedy),
         ("presence_penalty", [0, .number(0)], greedy),
@@ -52,7 +51,10 @@ package struct ChatRequest: Sendable, Equatable {
     package init(body: [UInt8]) throws(APIError) {
         let reader = try RequestReader(body, allowed: Self.allowed)
         for (name, values, reason) in Self.neutral { try reader.require(name, toBe: values, because: reason) }
+        // Clients send these as a matter of course; the most probable text is an answer under any of them.
         _ = try reader.integer("seed", in: .min ... .max)
+        try reader.checkNumber("temperature", in: 0...2)
+        try reader.checkNumber("top_p", in: 0...1)
         model = try reader.string("model")
         stream = try reader.bool("stream") ?? false
         includeUsage = try Self.includeUsage(reader, stream: stream)

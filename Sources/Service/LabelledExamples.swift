@@ -10,7 +10,9 @@ package struct LabelledExamples: Sendable {
     package init(path: String, labels: [String], limit: Int) throws(ServiceError) {
         guard let data = try? Data(contentsOf: URL(filePath: path)),
             let content = String(validating: data, as: UTF8.self)
-        else { throw ServiceError("cannot read \(path) as UTF-8; give a TSV file of lines with a label, a tab and a text") }
+        else {
+            throw ServiceError("cannot read \(path) as UTF-8; give a TSV file of lines with a label, a tab and a text")
+        }
         try self.init(content: content, source: path, labels: labels, limit: limit)
     }
 

@@ -50,6 +50,16 @@ struct RequestReader {
         return result
     }
 
+    /// Refuses what is no number in the range.
+    func checkNumber(_ name: String, in range: ClosedRange<Double>) throws(APIError) {
+        switch value(name) {
+        case nil: return
+        case .integer(let number) where range.contains(Double(number)): return
+        case .number(let number) where range.contains(number): return
+        default: throw .invalid("\(name) must be a number from \(range.lowerBound) to \(range.upperBound)", param: name)
+        }
+    }
+
     /// Refuses a parameter that would change the result, unless its value asks for what happens anyway.
     func require(_ name: String, toBe neutral: [JSONValue], because reason: String) throws(APIError) {
         guard let value = value(name), !neutral.contains(value) else { return }

@@ -49,6 +49,7 @@ package final class Server: ServiceLifecycle.Service {
     /// own, with 503 until the model is there; on a socket of systemd's, clients wait in its backlog, so that a
     /// restart loses no request.
     package func run() async throws {
+        signal(SIGHUP, SIG_IGN)  // else it would end the process until the roles can be read again
         do {
             try startOps()
             if !isActivated { try startMain() }

@@ -3,7 +3,8 @@ import Glibc
 /// The whole content of a file of at most 256 MiB.
 func readFile(_ path: String) throws(TokenizerError) -> [UInt8] {
     let limit = 256 << 20
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    // Non-blocking, so that a FIFO is refused below and not waited for.
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else { throw TokenizerError(path: path, reason: String(cString: strerror(errno))) }
     defer { close(descriptor) }
     var status = stat()

@@ -30,7 +30,8 @@ struct Chat: ParsableCommand {
             guard line.contains(where: { !$0.isWhitespace }) else { continue }
             do {
                 try turn(line, &messages, engine)
-            } catch where isTerminal {
+            } catch {
+                guard isTerminal else { throw error }
                 write("\(error)\n")  // the conversation goes on without that message
             }
         }

@@ -17,9 +17,11 @@ struct EngineOptions: ParsableArguments {
     var schedulerOptions: SchedulerOptions {
         get throws {
             var options = SchedulerOptions()
-            guard (1...256).contains(threads ?? 1), (1...512).contains(maxSequences), kvTokens >= 256 else {
+            guard (1...256).contains(threads ?? 1), (1...512).contains(maxSequences),
+                (256...1 << 29).contains(kvTokens)
+            else {
                 throw ValidationError(
-                    "--threads must be 1 to 256, --max-sequences 1 to 512, --kv-tokens at least 256."
+                    "--threads must be 1 to 256, --max-sequences 1 to 512, --kv-tokens 256 to \(1 << 29)."
                 )
             }
             if let threads { options.threads = threads }

@@ -68,14 +68,16 @@ struct Logits: ParsableCommand {
 
     private func tokenIDs(_ configuration: ModelConfiguration) throws -> [TokenID] {
         let tokens = try ids.split(separator: ",").map { part in
-            guard let id = TokenID(part.filter { $0 != " " }) else { throw ValidationError("'\(part)' is no token id.") }
+            guard let id = TokenID(part.filter { $0 != " " }) else {
+                throw ServiceError("'\(part)' in --ids is no token id")
+            }
             return id
         }
         guard (1...configuration.contextLength).contains(tokens.count) else {
-            throw ValidationError("There are \(tokens.count) tokens; the model takes 1 to \(configuration.contextLength).")
+            throw ServiceError("--ids has \(tokens.count) tokens; the model takes 1 to \(configuration.contextLength)")
         }
         if let id = tokens.first(where: { $0 < 0 || Int($0) >= configuration.vocabularyCount }) {
-            throw ValidationError("There is no token \(id); ids end at \(configuration.vocabularyCount - 1).")
+            throw ServiceError("--ids: there is no token \(id); ids end at \(configuration.vocabularyCount - 1)")
         }
         return tokens
     }

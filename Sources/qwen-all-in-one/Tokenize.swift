@@ -1,6 +1,7 @@
 import ArgumentParser
 import Glibc
 import ModelFiles
+import Service
 import Tokenization
 
 /// Text → token ids, or ids → text. Text is plain text: it never yields a control token.
@@ -32,7 +33,9 @@ struct Tokenize: ParsableCommand {
     var words: [String] = []
 
     func validate() throws {
-        if jsonl, pieces || !words.isEmpty { throw ValidationError("--jsonl reads standard input and goes without --pieces.") }
+        if jsonl, pieces || !words.isEmpty {
+            throw ValidationError("--jsonl reads standard input and goes without --pieces.")
+        }
         if decode, pieces { throw ValidationError("--pieces does not go with --decode.") }
     }
 
@@ -75,7 +78,7 @@ struct Tokenize: ParsableCommand {
         let bytes = Array(line.utf8).drop { $0 == 0x20 || $0 == 0x09 }
         let end = bytes.lastIndex { $0 != 0x20 && $0 != 0x09 } ?? bytes.startIndex
         guard bytes.first == UInt8(ascii: "["), bytes[end] == UInt8(ascii: "]") else {
-            throw TokenizeError(description: "standard input, line \(number): expected a JSON array of ids")
+            throw ServiceError("standard input, line \(number): expected a JSON array of ids")
         }
         return try ids(Array(bytes[bytes.startIndex + 1..<end]), tokenizer)
     }
@@ -84,7 +87,7 @@ struct Tokenize: ParsableCommand {
         try input.split { $0 <= 0x20 || $0 == UInt8(ascii: ",") }.map { bytes in
             let word = String(decoding: bytes, as: UTF8.self)
             guard let id = TokenID(word), (0..<TokenID(tokenizer.count)).contains(id) else {
-                throw TokenizeError(description: "'\(word.prefix(32))' is not an id in 0..<\(tokenizer.count)")
+                throw ServiceError("'\(word.prefix(32))' is not an id in 0..<\(tokenizer.count)")
             }
             return id
         }
@@ -99,35 +102,14 @@ struct Tokenize: ParsableCommand {
             let count = read(STDIN_FILENO, &chunk, chunk.count)
             if count < 0, errno == EINTR { continue }
             guard count >= 0 else {
-                throw TokenizeError(description: "standard input: \(String(cString: strerror(errno)))")
+                throw ServiceError("standard input: \(String(cString: strerror(errno)))")
             }
             if count == 0 { return bytes }
             bytes += chunk[..<count]
-            if bytes.count > limit { throw TokenizeError(description: "standard input is longer than 1 GiB") }
+            if bytes.count > limit { throw ServiceError("standard input is longer than 1 GiB") }
         }
     }
 }
 
-/// One line for the user.
-private struct TokenizeError: Error, CustomStringConvertible {
-    var description: String
-}
-
-/// A JSON string (RFC 8259) on one line.
-private func jsonQuoted(_ text: String) -> String {
-    var quoted = "\""
-    for scalar in text.unicodeScalars {
-        switch scalar {
-        case "\"": quoted += "\\\""
-        case "\\": quoted += "\\\\"
-        case "\n": quoted += "\\n"
-        case "\r": quoted += "\\r"
-        case "\t": quoted += "\\t"
-        case _ where scalar.value < 0x20 || scalar.value == 0x7F:
-            let digits = String(scalar.value, radix: 16)
-            quoted += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-        default: quoted.unicodeScalars.append(scalar)
-        }
-    }
-    return quoted + "\""
-}
+/// A JSON string on one line.
+private func jsonQuoted(_ text: String) -> String { String(decoding: JSONValue.string(text).encoded, as: UTF8.self) }

@@ -18,7 +18,7 @@ import Testing
             """#
         let options = #"""
             "stream":true,"stream_options":{"include_usage":true},"max_tokens":9,"max_completion_tokens":5,
-            "stop":["a","b"],"seed":1,"temperature":0.0,"top_p":1,"n":1,"user":"u","metadata":{"a":"b"},"store":false,
+            "stop":["a","b"],"seed":1,"temperature":0.7,"top_p":1,"n":1,"user":"u","metadata":{"a":"b"},"store":false,
             "logprobs":false,"tools":[],"frequency_penalty":0,"response_format":{"type":"text"},"presence_penalty":null
             """#
         let request = try parse("\(messages),\(options)")
@@ -53,7 +53,7 @@ import Testing
     }
 
     @Test(arguments: [
-        ("temperature", "0.7"), ("temperature", #""hot""#), ("top_p", "0.9"), ("n", "2"), ("logprobs", "true"),
+        ("temperature", "2.5"), ("temperature", #""hot""#), ("top_p", "-1"), ("n", "2"), ("logprobs", "true"),
         ("top_logprobs", "3"), ("tools", #"[{"type":"function"}]"#), ("functions", "[{}]"),
         ("response_format", #"{"type":"json_object"}"#), ("frequency_penalty", "1"), ("logit_bias", #"{"1":5}"#),
         ("guided_choice", #"["a"]"#), ("max_tokens", "0"), ("max_completion_tokens", "-1"), ("max_tokens", #""9""#),
