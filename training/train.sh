@@ -6,6 +6,6 @@ here=$(dirname "$0")
 data=$1 out=$2
 shift 2
 mkdir -p "$out"
-python3 "$here/train.py" --data "$data" --out "$out" "$@" | tee -a "$out/train.log"
+python3 "$here/train.py" --data "$data" --out "$out" "$@"
 python3 "$here/verify.py" --model "$out/hf"
 python3 "$here/evaluate.py" --data "$data" --model "$out/hf"
