@@ -20,21 +20,31 @@ struct Convert: ParsableCommand {
     var output: String
 
     @Option(help: "How matrices are stored.")
-    var type: TensorType = .q8_0
+    var type = WeightType(.q8_0)
 
     func run() throws {
         let source = try ModelFile.open(folder)
         let tokenizer = try Tokenizer.load(folder: folder)
         let rows = try source.tensor("token_embd.weight").shape[0]
         let metadata = tokenizer.ggufMetadata(vocabularySize: rows)
-        try Converter.convert(source, type: type, tokenizer: metadata, to: output)
+        try Converter.convert(source, type: type.tensorType, tokenizer: metadata, to: output)
         let written = try ModelFile.open(output)
-        print("\(output): \(written.tensors.count) tensors, \(written.fileBytes) bytes, \(type.name)")
+        print("\(output): \(written.tensors.count) tensors, \(written.fileBytes) bytes, \(type.tensorType.name)")
     }
 }
 
-extension TensorType: ExpressibleByArgument {
-    package init?(argument: String) { self.init(name: argument) }
-    package var defaultValueDescription: String { name }
-    package static var allValueStrings: [String] { allCases.map(\.name) }
+/// A weight type on the command line, by name. A type of its own, because the argument parser would print the default of
+/// an enum with raw values as the raw value.
+struct WeightType: ExpressibleByArgument {
+    let tensorType: TensorType
+
+    init(_ tensorType: TensorType) { self.tensorType = tensorType }
+
+    init?(argument: String) {
+        guard let type = TensorType(name: argument) else { return nil }
+        tensorType = type
+    }
+
+    var defaultValueDescription: String { tensorType.name }
+    static var allValueStrings: [String] { TensorType.allCases.map(\.name) }
 }

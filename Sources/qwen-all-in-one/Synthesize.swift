@@ -19,7 +19,7 @@ struct Synthesize: ParsableCommand {
     var shape: ModelShape = .qwen15Half
 
     @Option(help: "How matrices are stored.")
-    var type: TensorType = .q8_0
+    var type = WeightType(.q8_0)
 
     @Option(help: "Seed of the random weights.")
     var seed: UInt64 = 1
@@ -33,13 +33,13 @@ struct Synthesize: ParsableCommand {
         try Synthesizer.synthesize(
             dimensions,
             name: "Random \(shape.rawValue), seed \(seed)",
-            type: type,
+            type: type.tensorType,
             seed: seed,
             tokenizer: tokenizer.ggufMetadata(vocabularySize: dimensions.vocabularyCount),
             to: output
         )
         let written = try ModelFile.open(output)
-        print("\(output): \(written.tensors.count) tensors, \(written.fileBytes) bytes, \(type.name)")
+        print("\(output): \(written.tensors.count) tensors, \(written.fileBytes) bytes, \(type.tensorType.name)")
     }
 
     private static func loadTokenizer(_ path: String) throws -> Tokenizer {
