@@ -108,11 +108,19 @@ def test_body_over_the_limit(server, version):
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "OPTIONS"])
 def test_wrong_method(client, method):
-    assert_error(client.request(method, CHAT), 405)
+    response = client.request(method, CHAT)
+    assert_error(response, 405)
+    assert response.headers.get_list("allow") == ["POST"]
 
 
 def test_wrong_method_for_models(client):
-    assert_error(client.post("/v1/models", json={}), 405)
+    response = client.post("/v1/models", json={})
+    assert_error(response, 405)
+    assert response.headers.get_list("allow") == ["GET, HEAD"]
+
+
+def test_path_without_slash(client):
+    assert_error(client.post("/v1", json={}), 404)
 
 
 def test_typed_control_tokens_are_text(client):
