@@ -33,7 +33,13 @@ package final class Server: ServiceLifecycle.Service {
             var inherited = try ListeningSocket.inherited()
             let mainSocket = try inherited.removeValue(forKey: "main") ?? .bind(path: options.mainSocket)
             isActivated = mainSocket.ownedPath == nil
-            let opsSocket = try inherited.removeValue(forKey: "ops") ?? .bind(path: options.opsSocket)
+            let opsSocket: ListeningSocket
+            do {
+                opsSocket = try inherited.removeValue(forKey: "ops") ?? .bind(path: options.opsSocket)
+            } catch {
+                mainSocket.closeIfOwned()
+                throw error
+            }
             main = try Listener(name: "main", socket: mainSocket, options: options.mainListener)
             ops = try Listener(name: "ops", socket: opsSocket, options: options.opsListener)
         } catch {
