@@ -8,6 +8,8 @@ package struct ListenerOptions: Sendable {
     package var workers: Int
     /// Largest body handed to the handler; bytes beyond it are read and dropped.
     package var bodyLimit: Int
+    /// Bytes of all large bodies (over 16 KiB) held at once; at least `bodyLimit`.
+    package var bodyBudget: Int
     /// A request must have arrived whole within this time.
     package var receiveTimeout: Duration
     /// A peer that takes no bytes for this long is given up.
@@ -18,12 +20,14 @@ package struct ListenerOptions: Sendable {
     package init(
         workers: Int,
         bodyLimit: Int = 1 << 20,
+        bodyBudget: Int = 16 << 20,
         receiveTimeout: Duration = .seconds(10),
         sendTimeout: Duration = .seconds(10),
         nice: Int32 = 0
     ) {
         self.workers = workers
         self.bodyLimit = bodyLimit
+        self.bodyBudget = max(bodyBudget, bodyLimit)
         self.receiveTimeout = receiveTimeout
         self.sendTimeout = sendTimeout
         self.nice = nice
@@ -44,6 +48,7 @@ package final class Listener: Sendable {
     private let socket: ListeningSocket
     private let options: ListenerOptions
     private let handOff: HandOff
+    private let bodyBudget: BodyBudget
     private let wakeUp: Int32
     private let busyWorkers = Atomic<Int>(0)
     private let liveThreads = Atomic<Int>(0)
@@ -59,6 +64,7 @@ package final class Listener: Sendable {
         self.socket = socket
         self.options = options
         handOff = HandOff(capacity: options.workers)
+        bodyBudget = BodyBudget(limit: options.bodyBudget)
         wakeUp = cf_eventfd()
         guard wakeUp >= 0 else { throw SocketError("cannot create an eventfd: \(systemError())") }
         _ = fcntl(socket.descriptor, F_SETFL, fcntl(socket.descriptor, F_GETFL) | O_NONBLOCK)
@@ -129,7 +135,7 @@ package final class Listener: Sendable {
     }
 
     private func work(_ handler: Handler, _ onDrop: DropObserver) {
-        let worker = Worker(options: options)
+        let worker = Worker(options: options, bodyBudget: bodyBudget)
         while let connection = handOff.pop() {
             busyWorkers.add(1, ordering: .relaxed)
             do { try worker.serve(connection, handler) } catch { onDrop(error) }

@@ -4,11 +4,14 @@ import Glibc
 /// Why a request that arrived whole has no usable body; the handler answers it.
 package enum BodyError: Error, Equatable, CustomStringConvertible {
     case tooLarge(limit: Int)
+    /// Too many large bodies are held already.
+    case overloaded
     case lengthMismatch(declared: String, received: Int)
 
     package var description: String {
         switch self {
         case .tooLarge(let limit): "the request body is larger than \(limit) bytes"
+        case .overloaded: "too many large requests at once"
         case .lengthMismatch(let declared, let received):
             "the body's length does not match: CONTENT_LENGTH says \(declared), received \(received) bytes"
         }

@@ -13,11 +13,13 @@ enum LibFastCGI {
 /// Serves one connection at a time with libfcgi; owned by one worker thread.
 final class Worker {
     private let options: ListenerOptions
+    private let bodyBudget: BodyBudget
     private let raw = UnsafeMutablePointer<FCGX_Request>.allocate(capacity: 1)  // libfcgi needs a stable address
     private let peekBuffer = UnsafeMutableRawBufferPointer.allocate(byteCount: RecordGuard.lookAhead, alignment: 16)
 
-    init(options: ListenerOptions) {
+    init(options: ListenerOptions, bodyBudget: BodyBudget) {
         self.options = options
+        self.bodyBudget = bodyBudget
         FCGX_InitRequest(raw, -1, FCGI_FAIL_ACCEPT_ON_INTR)
     }
 
@@ -45,7 +47,11 @@ final class Worker {
             FCGX_GetError(input) == 0
         else { throw .libfcgi(FCGX_GetError(raw.pointee.in)) }
 
-        let body = try readBody(input, &recordGuard)
+        let declared = FCGX_GetParam("CONTENT_LENGTH", raw.pointee.envp).map { String(cString: $0) } ?? ""
+        let expected = min(max(Int(declared) ?? 0, 0), options.bodyLimit)
+        let isHeld = bodyBudget.reserve(expected)
+        defer { if isHeld { bodyBudget.release(expected) } }
+        let body = try readBody(input, &recordGuard, declared: declared, keeping: isHeld ? expected : 0)
         let request = Request(raw: raw, body: body)
         var writer = ResponseWriter(out: output, descriptor: connection)
         handler(request, &writer)
@@ -61,12 +67,18 @@ final class Worker {
     }
 
     /// Reads to the end of STDIN, also past the limit: bytes left unread would break the answer at the web server.
+    ///
+    /// - Parameters:
+    ///   - declared: CONTENT_LENGTH; empty without one.
+    ///   - room: bytes that may be kept of it.
     private func readBody(
         _ input: UnsafeMutablePointer<FCGX_Stream>,
-        _ recordGuard: inout RecordGuard
+        _ recordGuard: inout RecordGuard,
+        declared: String,
+        keeping room: Int
     ) throws(ConnectionError) -> Result<[UInt8], BodyError> {
-        let declared = FCGX_GetParam("CONTENT_LENGTH", raw.pointee.envp).map { String(cString: $0) } ?? ""
         var body: [UInt8] = []
+        body.reserveCapacity(room)
         var received = 0
         var chunk = [UInt8](repeating: 0, count: RecordGuard.lookAhead)
         while true {
@@ -79,13 +91,14 @@ final class Worker {
             }
             if count <= 0 { break }
             received += count
-            if received <= options.bodyLimit { body.append(contentsOf: chunk[..<count]) }
+            if received <= room { body.append(contentsOf: chunk[..<count]) }
         }
         guard FCGX_GetError(input) == 0 else { throw .libfcgi(FCGX_GetError(input)) }
         if received > options.bodyLimit { return .failure(.tooLarge(limit: options.bodyLimit)) }
         guard declared.isEmpty ? received == 0 : Int(declared) == received else {
             return .failure(.lengthMismatch(declared: declared, received: received))
         }
+        guard body.count == received else { return .failure(.overloaded) }
         return .success(body)
     }
 

@@ -73,6 +73,9 @@ package struct APIError: Error, Equatable, CustomStringConvertible {
                 "the request body is larger than \(limit) bytes; send less",
                 code: "request_too_large"
             )
+        case .overloaded:
+            self.init(429, "rate_limit_error", "\(error); try again in 1 s", code: "rate_limit_exceeded")
+            retryAfter = 1
         case .lengthMismatch:
             self.init(400, "invalid_request_error", error.description, code: "length_mismatch")
         }

@@ -5,6 +5,16 @@ import Scheduling
 /// `POST /v1/chat/completions`: a reply, whole or as a stream, or a label as its content.
 struct ChatEndpoint {
     let engine: RoleEngine
+    let gate: PreparationGate
+
+    /// A checked request and its work, not yet submitted.
+    private struct Plan {
+        var turn: ChatTurn
+        /// nil when the role's answer is a label.
+        var reply: GenerationRequest?
+        /// The label itself, or the verdicts on the user's text that go beside the reply.
+        var labels: [LabelWork]
+    }
 
     func respond(
         to call: Call,
@@ -13,23 +23,13 @@ struct ChatEndpoint {
         sink: inout some ResponseSink & ~Copyable
     ) throws(Interruption) {
         do {
-            let request = try ChatRequest(body: body)
-            let book = engine.book
-            let role = try book.role(request.model)
-            record.role = role.name
-            record.streamed = request.stream
-            var turn = ChatTurn(
-                request: request,
-                role: role,
-                model: engine.summary,
-                stream: request.stream ? EventStream(requestID: call.id) : nil
-            )
-            if role.labels != nil {
-                try label(&turn, book, &record, &sink)
-            } else {
-                try reply(&turn, book, &record, &sink)
+            var plan = try prepare(body, &record, call, sink)
+            if let reply = plan.reply {
+                try answer(reply, plan.labels, &plan.turn, &record, &sink)
+            } else if let label = plan.labels.first {
+                try answer(label, &plan.turn, &record, &sink)
             }
-            try turn.end(record, call, to: &sink)
+            try plan.turn.end(record, call, to: &sink)
         } catch let error as APIError {
             throw .error(error)
         } catch let interruption as Interruption {
@@ -39,14 +39,46 @@ struct ChatEndpoint {
         }
     }
 
+    private func prepare(
+        _ body: [UInt8],
+        _ record: inout CallRecord,
+        _ call: Call,
+        _ sink: borrowing some ResponseSink & ~Copyable
+    ) throws -> Plan {
+        try gate.enter(body, sink: sink)
+        defer { gate.leave(body) }
+        var request = try ChatRequest(body: body)
+        let book = engine.book
+        let role = try book.role(request.model)
+        record.role = role.name
+        record.streamed = request.stream
+        var reply: GenerationRequest?
+        var labels: [LabelWork] = []
+        if role.labels != nil {
+            if let work = try labelWork(role, request.messages, book) { labels.append(work) }
+        } else {
+            reply = try prompted { () throws(PromptError) in
+                try engine.replyWork(role, request.messages, maxTokens: request.maxTokens)
+            }
+            // System messages may stand anywhere, also last.
+            let lastText = request.messages.last { $0.author == .user }.map { [$0] } ?? []
+            for name in role.annotate {
+                if let work = try labelWork(try book.role(name), lastText, book) { labels.append(work) }
+            }
+        }
+        request.messages = []  // the prompts have what is needed of them
+        let stream = request.stream ? EventStream(requestID: call.id) : nil
+        let turn = ChatTurn(request: request, role: role, model: engine.summary, stream: stream)
+        return Plan(turn: turn, reply: reply, labels: labels)
+    }
+
     /// A label role's answer is its label.
-    private func label(
+    private func answer(
+        _ work: LabelWork,
         _ turn: inout ChatTurn,
-        _ book: RoleBook,
         _ record: inout CallRecord,
         _ sink: inout some ResponseSink & ~Copyable
     ) throws {
-        guard let work = try labelWork(turn.role, turn.request.messages, book) else { return }
         let handle = try submit([work.request])[0]
         let verdict = try work.verdict(try handle.result(stream: &turn.stream, sink: &sink))
         record.add(verdict.result)
@@ -57,23 +89,15 @@ struct ChatEndpoint {
         record.finishReason = "stop"
     }
 
-    /// A reply, after the verdicts on the user's text that the role wants beside it. All are taken in at once, and
-    /// cancelled together when their handles are dropped.
-    private func reply(
+    /// A reply, after the verdicts on the user's text. All are taken in at once, and cancelled together when their
+    /// handles are dropped.
+    private func answer(
+        _ reply: GenerationRequest,
+        _ notes: [LabelWork],
         _ turn: inout ChatTurn,
-        _ book: RoleBook,
         _ record: inout CallRecord,
         _ sink: inout some ResponseSink & ~Copyable
     ) throws {
-        let reply = try prompted { () throws(PromptError) in
-            try engine.replyWork(turn.role, turn.request.messages, maxTokens: turn.request.maxTokens)
-        }
-        // System messages may stand anywhere, also last.
-        let lastText = turn.request.messages.last { $0.author == .user }.map { [$0] } ?? []
-        var notes: [LabelWork] = []
-        for name in turn.role.annotate {
-            if let work = try labelWork(try book.role(name), lastText, book) { notes.append(work) }
-        }
         let handles = try submit([reply] + notes.map(\.request))
         for (note, handle) in zip(notes, handles.dropFirst()) {
             let result = try handle.result(stream: &turn.stream, sink: &sink)

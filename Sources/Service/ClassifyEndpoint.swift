@@ -5,6 +5,7 @@ import Scheduling
 /// `POST /v1/classify`: a label for each input; an array is taken in as a whole and batched.
 struct ClassifyEndpoint {
     let engine: RoleEngine
+    let gate: PreparationGate
 
     func respond(
         to call: Call,
@@ -14,10 +15,10 @@ struct ClassifyEndpoint {
     ) throws(Interruption) {
         let works: [LabelWork]
         let handles: [GenerationHandle]
+        try gate.enter(body, sink: sink)
         do throws(APIError) {
-            let request = try ClassifyRequest(body: body)
-            record.inputs = request.inputs.count
-            works = try prepare(request, &record)
+            defer { gate.leave(body) }
+            works = try prepare(body, &record)
             do { handles = try engine.scheduler.submitAll(works.map(\.request)) } catch { throw APIError(error) }
         } catch {
             throw .error(error)
@@ -36,7 +37,9 @@ struct ClassifyEndpoint {
         sink.send(Response(json: answer), requestID: call.id)
     }
 
-    private func prepare(_ request: ClassifyRequest, _ record: inout CallRecord) throws(APIError) -> [LabelWork] {
+    private func prepare(_ body: [UInt8], _ record: inout CallRecord) throws(APIError) -> [LabelWork] {
+        let request = try ClassifyRequest(body: body)
+        record.inputs = request.inputs.count
         let book = engine.book
         let role = try book.role(request.model)
         record.role = role.name

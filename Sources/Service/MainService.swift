@@ -7,6 +7,7 @@ import Roles
 package struct MainService: Sendable {
     private let state: ServiceState
     private let logger: Logger
+    private let gate = PreparationGate()
     private let startTime = Int(WallClock.now())
 
     package init(state: ServiceState, logger: Logger) {
@@ -68,9 +69,9 @@ package struct MainService: Sendable {
         }
         switch endpoint {
         case .chatCompletions:
-            try ChatEndpoint(engine: engine).respond(to: call, body: body, record: &record, sink: &sink)
+            try ChatEndpoint(engine: engine, gate: gate).respond(to: call, body: body, record: &record, sink: &sink)
         case .classify:
-            try ClassifyEndpoint(engine: engine).respond(to: call, body: body, record: &record, sink: &sink)
+            try ClassifyEndpoint(engine: engine, gate: gate).respond(to: call, body: body, record: &record, sink: &sink)
         default:
             sink.send(Response(json: models(engine)), requestID: call.id)
         }

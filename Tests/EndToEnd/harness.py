@@ -86,8 +86,14 @@ class Server:
         return {m[1]: float(m[2]) for m in re.finditer(r"^([a-z_]+(?:\{.*\})?) (\S+)$", text, re.MULTILINE)}
 
     def resident_bytes(self) -> int:
+        return self._memory("VmRSS")
+
+    def peak_resident_bytes(self) -> int:
+        return self._memory("VmHWM")
+
+    def _memory(self, name: str) -> int:
         status = Path(f"/proc/{self.pid}/status").read_text()
-        return int(re.search(r"^VmRSS:\s+(\d+) kB", status, re.MULTILINE)[1]) * 1024
+        return int(re.search(rf"^{name}:\s+(\d+) kB", status, re.MULTILINE)[1]) * 1024
 
     def stop(self, with_signal: int = signal.SIGTERM) -> int:
         """Ends the server and returns the script's exit status."""

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -46,6 +47,24 @@ def test_memory_stays_flat(server, client):
     for n in range(300):
         one(n)
     assert server.resident_bytes() - before < 4 << 20
+
+
+def test_large_bodies_stay_within_the_budget(server):
+    text = "猫" * 340_000
+    body = json.dumps(
+        {"model": "chat", "messages": [{"role": "system", "content": text}, {"role": "user", "content": "好"}]},
+        ensure_ascii=False,
+    ).encode()
+
+    def one(_) -> tuple[int, str | None]:
+        with server.client() as client:
+            response = client.post("/v1/chat/completions", content=body)
+            return response.status_code, response.headers.get("retry-after")
+
+    with ThreadPoolExecutor(48) as pool:
+        answers = set(pool.map(one, range(48)))
+    assert (400, None) in answers and answers <= {(400, None), (429, "1")}
+    assert server.peak_resident_bytes() < server.metrics()["llm_memory_budget_bytes"]
 
 
 def test_metrics_agree_with_the_kernel(server):

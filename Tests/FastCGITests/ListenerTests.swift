@@ -13,6 +13,7 @@ final class TestServer: Sendable {
     init(
         workers: Int = 2,
         bodyLimit: Int = 1 << 20,
+        bodyBudget: Int = 16 << 20,
         timeout: Duration = .seconds(5),
         handler: @escaping Listener.Handler
     )
@@ -25,6 +26,7 @@ final class TestServer: Sendable {
             options: ListenerOptions(
                 workers: workers,
                 bodyLimit: bodyLimit,
+                bodyBudget: bodyBudget,
                 receiveTimeout: timeout,
                 sendTimeout: timeout
             )
@@ -78,6 +80,36 @@ final class TestServer: Sendable {
             body: .init(repeating: 65, count: 400_000)
         )
         #expect(answer.hasSuffix("error: the request body is larger than 1000 bytes"))
+    }
+
+    @Test func refusesLargeBodiesBeyondTheBudget() throws {
+        let isFirst = Atomic<Bool>(true)
+        let entered = Atomic<Bool>(false)
+        let mayLeave = Atomic<Bool>(false)
+        let server = try TestServer(workers: 3, bodyLimit: 100_000, bodyBudget: 150_000) { request, writer in
+            if isFirst.exchange(false, ordering: .relaxed) {
+                entered.store(true, ordering: .relaxed)
+                while !mayLeave.load(ordering: .relaxed) { usleep(1_000) }
+            }
+            echo(request, &writer)
+        }
+        let large = [UInt8](repeating: 1, count: 100_000)
+        let small = [UInt8](repeating: 1, count: BodyBudget.smallBody)
+        func answer(_ body: [UInt8]) throws -> String {
+            try server.client.exchange([("CONTENT_LENGTH", String(body.count))], body: body)
+        }
+
+        let held = try server.client
+        held.send(Records.request([("CONTENT_LENGTH", "100000")], body: large))
+        while !entered.load(ordering: .relaxed) { usleep(1_000) }
+        #expect(try answer(large).hasSuffix("error: too many large requests at once"))
+        #expect(try answer(small).contains(" \(small.count) "))
+        mayLeave.store(true, ordering: .relaxed)
+        #expect(Records.standardOutput(held.readAll()).contains(" 100000 "))
+        // Its share is given back just after its connection is closed.
+        var retries = 100
+        while try answer(large).hasSuffix("at once"), retries > 0 { retries -= 1 }
+        #expect(retries > 0)
     }
 
     @Test(arguments: ["4", "6", "-5", "five", "99999999999999999999"])
