@@ -53,8 +53,10 @@ class Server:
         self.output = run_dir / "output.txt"
         run_dir.mkdir(parents=True, exist_ok=True)
         with self.output.open("wb") as output:
+            # A background job's children ignore Ctrl-C, which a shell script cannot undo for itself.
+            command = ["env", "--default-signal=INT", ROOT / "packaging/dev/run.sh"]
             self.process = subprocess.Popen(
-                [ROOT / "packaging/dev/run.sh"], env=environment, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT
+                command, env=environment, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT
             )
         try:
             wait_until(self._ready_or_ended, 300, f"the server is ready: {self.text()}")
