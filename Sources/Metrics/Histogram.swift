@@ -5,9 +5,9 @@ package final class Histogram: Sendable {
     private let buckets: [Counter]
     private let microseconds = Counter()
 
-    /// Fine between 5 and 250 ms, where classification answers; coarse up to a minute.
+    /// From half a millisecond, where a small model answers; fine up to 250 ms, coarse up to a minute.
     package static let latencyBounds: [Double] = [
-        0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60,
+        0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60,
     ]
 
     package init(bounds: [Double] = Histogram.latencyBounds) {
