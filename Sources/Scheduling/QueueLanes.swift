@@ -35,14 +35,22 @@ struct QueueLanes<Element> {
         return chats.removeFirst()
     }
 
-    /// Takes out all that match.
+    /// Takes out all that match. What matches may change meanwhile (another thread cancels): each element is either
+    /// returned or kept, by one answer.
     mutating func remove(where matches: (Element) -> Bool) -> [Element] {
-        let removed = labels.filter(matches) + chats.filter(matches)
-        if !removed.isEmpty {
-            labels.removeAll(where: matches)
-            chats.removeAll(where: matches)
+        Self.take(from: &labels, where: matches) + Self.take(from: &chats, where: matches)
+    }
+
+    private static func take(from line: inout [Element], where matches: (Element) -> Bool) -> [Element] {
+        guard line.contains(where: matches) else { return [] }
+        var taken: [Element] = []
+        var kept: [Element] = []
+        kept.reserveCapacity(line.capacity)
+        for element in line {
+            if matches(element) { taken.append(element) } else { kept.append(element) }
         }
-        return removed
+        line = kept
+        return taken
     }
 }
 

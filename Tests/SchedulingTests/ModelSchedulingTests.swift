@@ -86,7 +86,7 @@ import Testing
                 #expect(try logits(warm.submit(labelRequest(prompt, sharedPrefix: prefixCount))) == labels)
             }
         }
-        #expect(warm.waitUntilIdle(timeoutMilliseconds: 1000))
+        #expect(warm.waitUntilIdle(timeoutMilliseconds: 60_000))
         #expect(warm.snapshot.kvBlocksUsed == (prefixCount + 31) / 32)
     }
 
@@ -128,7 +128,7 @@ import Testing
             #expect((1...60).contains(seconds))
         }
         for handle in handles { handle.cancel() }
-        #expect(scheduler.waitUntilIdle(timeoutMilliseconds: 5000))
+        #expect(scheduler.waitUntilIdle(timeoutMilliseconds: 60_000))
         #expect(scheduler.snapshot.kvBlocksUsed == 0)
     }
 
@@ -164,7 +164,7 @@ import Testing
                     #expect(logits(handle) == labels[index % 10])
                 }
             }
-            #expect(scheduler.waitUntilIdle(timeoutMilliseconds: 5000))
+            #expect(scheduler.waitUntilIdle(timeoutMilliseconds: 60_000))
             #expect(scheduler.snapshot.kvBlocksUsed == 2 && !scheduler.snapshot.isBusy)
         }
         #expect(scheduler.snapshot.sequences.isEmpty)

@@ -37,6 +37,16 @@ import Testing
         #expect(lanes.next { _ in true } == "big")
     }
 
+    /// Each element matches from the second time that it is asked about, as a request cancelled in between does.
+    @Test func losesNothingThatBeginsToMatchMeanwhile() {
+        var lanes = QueueLanes<Int>(capacity: 8)
+        for number in 1...4 { lanes.append(number, to: number % 2 == 0 ? .label : .chat) }
+        var asked: Set<Int> = []
+        let removed = lanes.remove { $0 < 3 || !asked.insert($0).inserted }
+        #expect(removed.count + lanes.count == 4)
+        #expect(removed.contains(1) && removed.contains(2))
+    }
+
     @Test func removesWhatMatches() {
         var lanes = QueueLanes<Int>(capacity: 8)
         for number in 1...3 { lanes.append(number, to: .chat) }

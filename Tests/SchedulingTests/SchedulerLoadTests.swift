@@ -32,7 +32,7 @@ import Testing
                 }
             }
         }
-        #expect(scheduler.waitUntilIdle(timeoutMilliseconds: 10_000))
+        #expect(scheduler.waitUntilIdle(timeoutMilliseconds: 60_000))
         let snapshot = scheduler.snapshot
         #expect(snapshot.running == 0 && snapshot.waiting == 0 && !snapshot.isBusy)
         #expect(snapshot.kvBlocksUsed == 2 && snapshot.sequences.isEmpty)

@@ -41,7 +41,7 @@ import Testing
         let result = try #require(outcome.result)
         #expect(result.cachedTokens == 40)
         #expect(result.queueSeconds >= 0 && result.prefillSeconds > 0 && result.decodeSeconds > 0)
-        #expect(scheduler.waitUntilIdle(timeoutMilliseconds: 1000))
+        #expect(scheduler.waitUntilIdle(timeoutMilliseconds: 60_000))
         let snapshot = scheduler.snapshot
         #expect(snapshot.running == 0 && snapshot.waiting == 0 && !snapshot.isBusy)
         #expect(snapshot.kvBlocksUsed == 2 && snapshot.kvBlocksPinned == 2 && snapshot.kvBlocksTotal == 64)
@@ -131,7 +131,7 @@ import Testing
         #expect(!scheduler.waitUntilIdle(timeoutMilliseconds: 20))
         gate.open()
         #expect(handles.allSatisfy { $0.outcome().reason == .length })
-        #expect(scheduler.waitUntilIdle(timeoutMilliseconds: 5000))
+        #expect(scheduler.waitUntilIdle(timeoutMilliseconds: 60_000))
         #expect(throws: AdmissionError.invalid("13 requests at once; send at most 12")) {
             try scheduler.submitAll((0..<13).map { _ in reply([1], 1) })
         }
@@ -170,7 +170,7 @@ import Testing
     @Test func aDroppedHandleCancels() throws {
         let scheduler = try makeScheduler { $0.maxSequences = 1 }
         do { _ = try scheduler.submit(reply(prompt(5, seed: 1), 400)) }
-        #expect(scheduler.waitUntilIdle(timeoutMilliseconds: 10_000))
+        #expect(scheduler.waitUntilIdle(timeoutMilliseconds: 60_000))
         #expect(scheduler.snapshot.steps < 390)
     }
 
