@@ -64,10 +64,11 @@ alive() { [ -n "$1" ] && kill -0 "$1" 2>/dev/null; }
 stop_children() {
     trap '' INT TERM HUP
     responder_status=0
-    alive "$nginx" && kill -QUIT "$nginx"
     alive "$responder" && kill -TERM "$responder"
     local waited=0
     while { alive "$nginx" || alive "$responder"; } && [ $waited -lt $((stop_seconds * 10)) ]; do
+        # Again each second: a background child ignores SIGQUIT until nginx has set up its own handling.
+        if [ $((waited % 10)) -eq 0 ] && alive "$nginx"; then kill -QUIT "$nginx" 2>/dev/null || true; fi
         sleep 0.1
         waited=$((waited + 1))
     done
