@@ -1,10 +1,10 @@
-"""Batches of token ids: ChatML examples sorted into rows of like length, and blocks of running text."""
+"""Text → ids → stage files → batches. ChatML examples are sorted into rows of like length; running text comes in blocks."""
+import json
 import random
 
+import numpy
 import torch
 from tokenizers import Tokenizer
-
-from corpus import LABELS, SYSTEM
 
 
 class Codec:
@@ -16,7 +16,6 @@ class Codec:
         self.end_of_text, self.start, self.end = (self.tokenizer.token_to_id(t) for t in
                                                   ("<|endoftext|>", "<|im_start|>", "<|im_end|>"))
         self.newline = self.text("\n")
-        self.labels = [self.text(label) for label in LABELS]
 
     def text(self, text):
         return self.tokenizer.encode(text, add_special_tokens=False).ids
@@ -24,9 +23,9 @@ class Codec:
     def many(self, texts):
         return [e.ids for e in self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
 
-    def prefix(self, role):
-        """The role's system block and the `<|im_start|>` of the first user turn: the same in all its examples."""
-        return [self.start, *self.text("system\n" + SYSTEM[role]), self.end, *self.newline, self.start]
+    def prefix(self, system):
+        """A role's system block and the `<|im_start|>` of the first user turn: the same in all its examples."""
+        return [self.start, *self.text("system\n" + system.strip("\n")), self.end, *self.newline, self.start]
 
     def prompt(self, messages):
         """Ids after the prefix, up to where the answer begins; `messages` alternate user and assistant."""
@@ -36,15 +35,52 @@ class Codec:
         return ids + self.text("assistant\n")
 
     def examples(self, dialogues):
-        """Message lists, each ending with an answer, → (ids, how many leading ids are not supervised)."""
+        """Message lists, user first → [(ids, which ids are answers and their ends: bools)]."""
         flat = [("user\n", "assistant\n")[i % 2] + m for d in dialogues for i, m in enumerate(d)]
         encoded, lead, out = iter(self.many(flat)), len(self.text("assistant\n")), []
         for dialogue in dialogues:
-            ids = []
+            ids, answers = [], []
             for i in range(len(dialogue)):
-                ids += ([self.end, *self.newline, self.start] if i else []) + (part := next(encoded))
-            out.append((ids + [self.end], len(ids) - len(part) + lead))
+                joint = [self.end, *self.newline, self.start] if i else []
+                part = next(encoded)
+                # The joint's first id ends the message before it, and is supervised where that was an answer.
+                answers += [i > 0 and i % 2 == 0] * bool(joint) + [False] * (len(joint) - 1)
+                answers += [i % 2 == 1 and j >= lead for j in range(len(part))]
+                ids += joint + part
+            out.append((ids + [self.end], answers + [True]))
         return out
+
+
+def save_stage(path, kinds):
+    """Writes a stage's data file: name → (prefix ids, [(ids, answers)]); ids are below 65,536."""
+    arrays = {}
+    for name, (prefix, examples) in kinds.items():
+        arrays[name + ".prefix"] = numpy.array(prefix, numpy.uint16)
+        arrays[name + ".lengths"] = numpy.array([len(ids) for ids, _ in examples], numpy.int32)
+        arrays[name + ".ids"] = numpy.array([i for ids, _ in examples for i in ids], numpy.uint16)
+        arrays[name + ".answers"] = numpy.packbits(numpy.array([a for _, answers in examples for a in answers], bool))
+    arrays["kinds"] = numpy.array(json.dumps(list(kinds)))
+    numpy.savez_compressed(path, **arrays)
+
+
+class Kind:
+    """One kind of example of a stage's data file: arrays, not lists, so that processes share them."""
+
+    def __init__(self, arrays, name):
+        self.prefix = torch.tensor(arrays[name + ".prefix"].astype(numpy.int64))
+        self.ids, self.lengths = arrays[name + ".ids"], arrays[name + ".lengths"]
+        self.answers = numpy.unpackbits(arrays[name + ".answers"], count=len(self.ids)).astype(bool)
+        self.starts = numpy.concatenate(([0], numpy.cumsum(self.lengths, dtype=numpy.int64)))
+
+    def __getitem__(self, i):
+        span = slice(self.starts[i], self.starts[i + 1])
+        return self.ids[span], self.answers[span]
+
+
+def load_stage(path):
+    """name → Kind, of a file that `save_stage` wrote."""
+    with numpy.load(path) as arrays:
+        return {name: Kind(arrays, name) for name in json.loads(str(arrays["kinds"]))}
 
 
 def rows(examples, pad):
@@ -52,42 +88,45 @@ def rows(examples, pad):
     length = max(len(ids) for ids, _ in examples)
     table = torch.full((len(examples), length), pad)
     positions, targets = [], []
-    for i, (ids, lead) in enumerate(examples):
-        table[i, :len(ids)] = torch.tensor(ids)
-        positions += range(i * length + lead - 1, i * length + len(ids) - 1)
-        targets += ids[lead:]
-    return table, torch.tensor(positions), torch.tensor(targets)
+    for i, (ids, answers) in enumerate(examples):
+        ids = torch.as_tensor(numpy.asarray(ids, dtype=numpy.int64))
+        table[i, :len(ids)] = ids
+        at = torch.as_tensor(numpy.flatnonzero(answers))
+        positions.append(at - 1 + i * length)
+        targets.append(ids[at])
+    return table, torch.cat(positions), torch.cat(targets)
 
 
-def role_batches(examples, tokens, pad, seed, skip=0):
+def role_batches(kind, tokens, pad, seed, skip=0):
     """Yields `rows` of about `tokens` ids for ever; a new order each epoch. `skip` batches are passed over."""
     epoch = 0
     while True:
         rng = random.Random(f"{seed}-{epoch}")
-        order = list(range(len(examples)))
+        order = list(range(len(kind.lengths)))
         rng.shuffle(order)
         cut, pool = [], 4000  # rows are sorted by length within a pool of the shuffled order
         for start in range(0, len(order), pool):
-            part = sorted(order[start:start + pool], key=lambda i: len(examples[i][0]))
+            part = sorted(order[start:start + pool], key=lambda i: kind.lengths[i])
             batch = []
             for i in part:
-                if batch and (len(batch) + 1) * len(examples[i][0]) > tokens:
+                if batch and (len(batch) + 1) * kind.lengths[i] > tokens:
                     cut.append(batch)
                     batch = []
                 batch.append(i)
             cut.append(batch)
         rng.shuffle(cut)
         for batch in cut[skip:]:
-            yield rows([examples[i] for i in batch], pad)
+            yield rows([kind[i] for i in batch], pad)
         skip, epoch = max(0, skip - len(cut)), epoch + 1
 
 
-def text_batches(stream, tokens, context, skip=0):
-    """Yields blocks of the stream (1-D tensor): rows of 256, `tokens` ids in all; each eighth, one row of `context`."""
+def text_batches(kind, tokens, context, skip=0):
+    """Yields blocks of the running text: rows of 256, `tokens` ids in all; each sixteenth, rows of `context`."""
     n = skip
     while True:
-        length, count = (context, 1) if n % 8 == 7 else (256, tokens // 256)
-        start = n * tokens % (len(stream) - length * count - 1)
-        block = stream[start:start + length * count + 1].long()
+        length = context if n % 16 == 15 else min(256, context)
+        count = max(1, tokens // length)
+        start = n * tokens % (len(kind.ids) - length * count - 1)
+        block = torch.tensor(kind.ids[start:start + length * count + 1].astype(numpy.int64))
         yield block[:-1].view(count, length), torch.arange(length * count), block[1:]
         n += 1

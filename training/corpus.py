@@ -1,23 +1,32 @@
-"""The training texts: reading the data folder, cleaning chat pairs, and ChatML as the service renders it."""
+"""The training texts: reading the data folder, cleaning it, holding texts out, and role examples as the service reads them."""
+import csv
 import json
 import lzma
 import os
 import random
 import re
 
-SYSTEM = {
-    "sentiment": "你是一个专注情感二分类的AI,不提供解释,不生成额外文本,只输出“正面”或“负面”。",
-    "chat": "你是一个温暖的朋友。请用不超过60字回复。",
-}
-LABELS = ["负面", "正面"]  # indexed by the data's label
-FAR_SOURCES = {"laws", "fewclue-iflytek", "fewclue-csldcp", "fewclue-csl", "fewclue-bustm"}
-MAX_REVIEW = 128  # characters of a review that the sentiment role reads
+import yaml
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+HELD_OUT = {"htl_all": "hotel", "shopping": "shopping", "waimai": "takeaway"}
+HELD_OUT_SIZE = 500
+ROLES = ["sentiment", "chat", "triage", "offensive"]  # what the model is trained for
+FAR_SOURCES = {"laws", "fewclue-iflytek", "fewclue-csldcp", "fewclue-csl", "fewclue-bustm", "crosswoz", "kdconv"}
 MAX_REPLY = 60  # characters of a chat reply
 
 _UNWANTED = re.compile(
-    r"[A-Za-z]{4,}|https?|www\.|@|\d{5,}|微信|加我|电话|QQ|qq|公众号|链接|点击"
-    r"|妈的|他妈|尼玛|傻逼|傻比|傻叉|卧槽|我操|我靠|尼玛|妈蛋|混蛋|王八|去死|滚蛋|滚粗|鸡巴|婊|贱人|操你|做爱|约炮"
-    r"|我是.{0,6}(咨询师|医生|老师|人工客服)|[\U0001F000-\U0001FFFF�]")
+    r"[A-Za-z]{4,}|https?|www\.|@|\d{5,}|微信|加我|电话|热线|QQ|qq|公众号|链接|点击"
+    r"|妈的|他妈|尼玛|傻逼|傻比|傻叉|卧槽|我操|我靠|妈蛋|混蛋|王八|去死|滚蛋|滚粗|鸡巴|婊|贱人|操你|做爱|约炮"
+    r"|我是.{0,6}(咨询师|医生|老师|人工客服|真人)|作为.{0,4}(咨询师|医生|过来人)|自杀|自残|自尽|轻生|不想活|想死"
+    r"|[\U0001F000-\U0001FFFF�]")
+_ENDS = ("。", "！", "？", "～", "~", "…")
+
+
+def role(name):
+    """The role file `name` of the service: its system prompt, label list and limits."""
+    with open(os.path.join(HERE, "..", "roles", name + ".yaml"), encoding="utf-8") as f:
+        return yaml.safe_load(f)
 
 
 def read_lines(data, name):
@@ -29,63 +38,172 @@ def read_lines(data, name):
             yield json.loads(line)
 
 
-def read_dev(data):
-    """The reviews for choosing a model: a list of (label, text)."""
-    with open(os.path.join(data, "sentiment/dev.tsv"), encoding="utf-8") as f:
-        next(f)
-        rows = [line.rstrip("\n").split("\t", 1) for line in f]
-    return [(int(label), text) for label, text in rows]
+def read_tsv(path):
+    """The rows of a file under a header line: a list of (first column, second column)."""
+    with open(path, encoding="utf-8", newline="") as f:
+        rows = list(csv.reader(f, delimiter="\t", quoting=csv.QUOTE_NONE))
+    return [(row[0], row[1]) for row in rows[1:]]
 
 
-def documents(data, seed, share):
-    """Texts for language-model pretraining, shuffled: the reviews, and a share of each source of the corpus.
+def handwritten(name):
+    """The path of a file of texts written for this project."""
+    return os.path.join(HERE, "handwritten", name)
 
-    Of dialogues and everyday text the share is `share`; of statutes and abstracts, far from the roles, a fifth of it.
+
+# ---- holding out
+
+def shingles(text, n=6):
+    """The set of runs of `n` letters, digits and ideographs of a text."""
+    text = re.sub(r"\W", "", text)
+    return {text[i:i + n] for i in range(max(1, len(text) - n + 1))}
+
+
+class Near:
+    """Says whether a text has at least `limit` of its shingles in common with one of `texts`: of those of the one
+    with fewer (`of` is min: one may be a part of the other), or of the one with more (max: they are nearly the same)."""
+
+    def __init__(self, texts, limit, n=6, of=min):
+        self.sets, self.index, self.limit, self.n, self.of = [shingles(t, n) for t in texts], {}, limit, n, of
+        for i, found in enumerate(self.sets):
+            for s in found:
+                self.index.setdefault(s, []).append(i)
+
+    def __call__(self, text):
+        mine, hits = shingles(text, self.n), {}
+        for s in mine:
+            for i in self.index.get(s, ()):
+                hits[i] = hits.get(i, 0) + 1
+        return any(count >= self.limit * self.of(len(mine), len(self.sets[i])) for i, count in hits.items())
+
+
+def split_reviews(data, seed=1):
+    """(training rows, held out): held out are 250 of each label of hotel, shopping and takeaway: name → (label, text).
+
+    Training rows that nearly copy a held-out text are dropped: half of the six-character runs in common.
+    """
+    rows = list(read_lines(data, "sentiment/train.jsonl.xz"))
+    rng, held = random.Random(seed), {}
+    order = rng.sample(range(len(rows)), len(rows))
+    for source, name in HELD_OUT.items():
+        held[name] = []
+        for label in (0, 1):
+            picked = [i for i in order if rows[i]["src"] == source and rows[i]["label"] == label][:HELD_OUT_SIZE // 2]
+            held[name] += picked
+    out = {i for picked in held.values() for i in picked}
+    near = Near([rows[i]["text"] for i in out], 0.5)
+    train = [row for i, row in enumerate(rows) if i not in out and not near(row["text"])]
+    return train, {name: [(rows[i]["label"], rows[i]["text"]) for i in picked] for name, picked in held.items()}
+
+
+def prompts():
+    """The chat prompts that no training dialogue may open with: a list of (topic, prompt)."""
+    return read_tsv(handwritten("heldout-chat.tsv"))
+
+
+def opener(text):
+    """What groups prompts: a text without punctuation, particles and greetings' decoration."""
+    return re.sub(r"[\W啊呀呢吧了哦嘛哈唉哎嗯呃诶的]", "", text)
+
+
+class HeldOutPrompt:
+    """True for a text that is a held-out prompt in its words, or has six tenths of its pairs of characters."""
+
+    def __init__(self, texts):
+        self.same, self.near = {opener(t) for t in texts}, Near(texts, 0.6, n=2, of=max)
+
+    def __call__(self, text):
+        return opener(text) in self.same or self.near(text)
+
+
+# ---- documents
+
+def documents(data, share, seed=1):
+    """Texts for language-model pretraining, shuffled: the training reviews, and a share of each source of the corpus.
+
+    Of dialogues and everyday text the share is `share`; of statutes, abstracts and records, far from the roles, a
+    tenth of it.
     """
     rng = random.Random(seed)
-    docs = [row["text"] for row in read_lines(data, "sentiment/train.jsonl.xz")]
+    docs = [row["text"] for row in split_reviews(data)[0]]
+    held = HeldOutPrompt([prompt for _, prompt in prompts()])
     for row in read_lines(data, "lm/corpus.jsonl.xz"):
-        if rng.random() < share * (0.2 if row["src"] in FAR_SOURCES else 1):
-            docs.append(row["text"])
+        if rng.random() < share * (0.1 if row["src"] in FAR_SOURCES else 1):
+            if not held(row["text"].split("\n", 1)[0]):
+                docs.append(row["text"])
     rng.shuffle(docs)
     return docs
 
 
-def reviews(data):
-    """Sentiment examples: a list of (label, text), the text cut as the role cuts it."""
-    rows = read_lines(data, "sentiment/train.jsonl.xz")
-    return [(row["label"], row["text"][:MAX_REVIEW]) for row in rows]
+# ---- the roles' examples: lists of messages, user first, in turn; every answer is supervised
+
+def sentiment(data):
+    """Reviews, as [text, label]. Within a source, those of the rarer label come up to four times, until there are as
+    many of both: what a text is about must not speak for a label."""
+    labels, limit = role("sentiment")["output"]["labels"], role("sentiment")["input"]["max_characters"]
+    names, groups = (labels[1], labels[0]), {}  # the data says 0 for 负面, 1 for 正面
+    for row in split_reviews(data)[0]:
+        groups.setdefault(row["src"], ([], []))[row["label"]].append([row["text"][:limit], names[row["label"]]])
+    out = []
+    for pair in groups.values():
+        most = max(len(rows) for rows in pair)
+        out += [row for rows in pair for row in (4 * rows)[:max(len(rows), min(most, 4 * len(rows)))]]
+    return out
+
+
+def everyday():
+    """Short everyday sentences: those written for it and the labelled messages of the handwritten dialogues."""
+    out = {text: label for label, text in read_tsv(handwritten("everyday.tsv"))}
+    for row in read_lines(HERE, "handwritten/dialogues.jsonl"):
+        for text, label, _ in row["turns"]:
+            if label:
+                out.setdefault(text, label)
+    held = {opener(text) for name in ("heldout-everyday.tsv", "heldout-chat.tsv")
+            for _, text in read_tsv(handwritten(name))}
+    return [[text, label] for text, label in out.items() if opener(text) not in held]
+
+
+def triage():
+    """Messages to a service desk, as [text, label]."""
+    held = {opener(text) for _, text in read_tsv(handwritten("heldout-triage.tsv"))}
+    return [[text, label] for label, text in read_tsv(handwritten("triage.tsv")) if opener(text) not in held]
+
+
+def offensive(data, split):
+    """Posts, as [text, label]: COLDataset's train or dev rows."""
+    labels, limit = role("offensive")["output"]["labels"], role("offensive")["input"]["max_characters"]
+    rows = read_lines(data, "offensive.jsonl.xz")
+    return [[row["text"][:limit], labels[1 - row["label"]]] for row in rows if row["split"] == split and row["text"]]
 
 
 def wanted(user, reply):
     """True for a pair fit for a short warm chat."""
-    if not user or not reply or len(reply) > MAX_REPLY or len(user) > 200 or len(reply) < 2:
+    if not user or not reply or not 4 <= len(reply) <= MAX_REPLY or len(user) > 160 or not reply.endswith(_ENDS):
         return False
     return not _UNWANTED.search(reply) and not _UNWANTED.search(user)
 
 
-def dialogues(data, handwritten, seed, lccc_share=0.1, copies=200):
-    """Chat examples, shuffled: a list of message lists [user, reply] or [user, reply, user, reply].
-
-    Counselling first turns and follow-ups (smile) are the body; a share of casual talk (LCCC) widens it; the
-    handwritten pairs, oversampled `copies` times, set the tone. Knowledge dialogues (KdConv, CrossWOZ) stay out: a
-    small model would only learn to invent facts.
-    """
-    rng = random.Random(seed)
-    out, previous = [], None
-    for row in read_lines(data, "chat/pairs.jsonl.xz"):
-        source, turn, user, reply = row["src"], row["turn"], row["u"], row["a"]
-        if source in ("smile", "lccc", "chatterbot") and wanted(user, reply):
-            if source == "smile":
-                follows = previous and previous["src"] == "smile" and turn == previous["turn"] + 2
-                if follows and wanted(previous["u"], previous["a"]):
-                    out.append([previous["u"], previous["a"], user, reply])
-                elif turn == 0 or rng.random() < 0.5:
-                    out.append([user, reply])
-            elif source == "chatterbot" or (turn == 0 and rng.random() < lccc_share):
-                out.append([user, reply])
-        previous = row
-    for row in read_lines(os.path.dirname(handwritten), os.path.basename(handwritten)):
-        out += copies * [[row["u"], row["a"]]]
-    rng.shuffle(out)
+def written_dialogues():
+    """The handwritten dialogues, without those that open like a held-out prompt."""
+    held = HeldOutPrompt([prompt for _, prompt in prompts()])
+    out = []
+    for row in read_lines(HERE, "handwritten/dialogues.jsonl"):
+        if not any(held(user) for user, _, _ in row["turns"]):
+            out.append([part for user, _, reply in row["turns"] for part in (user, reply)])
     return out
+
+
+def counselling_dialogues(data, most_turns=4):
+    """smile's dialogues in runs of at most `most_turns` successive turns whose replies are short enough."""
+    held = HeldOutPrompt([prompt for _, prompt in prompts()])
+    out, run, previous = [], [], None
+    for row in read_lines(data, "chat/pairs.jsonl.xz"):
+        if row["src"] != "smile":
+            continue
+        follows = previous is not None and row["turn"] == previous + 2
+        if run and (not follows or len(run) >= 2 * most_turns or not wanted(row["u"], row["a"])):
+            out.append(run)
+            run = []
+        if wanted(row["u"], row["a"]) and not (row["turn"] == 0 and held(row["u"])):
+            run = run + [row["u"], row["a"]]
+        previous = row["turn"]
+    return out + ([run] if run else [])

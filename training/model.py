@@ -60,20 +60,22 @@ class Attention(nn.Module):
         self.v_proj = nn.Linear(s.hidden_size, self.kv_heads * self.head_dim)
         self.o_proj = nn.Linear(s.hidden_size, s.hidden_size, bias=False)
 
-    def forward(self, x, batch):
+    def forward(self, x, batch, keep=None):
         q, k, v = self.q_proj(x), self.k_proj(x), self.v_proj(x)
         p, t = batch.prefix, batch.length
         q0, k0, v0 = (self._heads(y[:p], 1, p) for y in (q, k, v))
         q1, k1, v1 = (self._heads(y[p:], batch.rows, t) for y in (q, k, v))
         q1, k1 = rope(q1, *batch.angles(p, t)), rope(k1, *batch.angles(p, t))
         if p == 0:
-            return self.o_proj(self._flat(self._attend(q1, k1, v1, causal=True)))
+            out = self._flat(self._attend(q1, k1, v1, causal=True))
+            return self.o_proj(out if keep is None else out[keep])
         q0, k0 = rope(q0, *batch.angles(0, p)), rope(k0, *batch.angles(0, p))
         head = self._attend(q0, k0, v0, causal=True)
         k1 = torch.cat((k0.expand(batch.rows, -1, -1, -1), k1), dim=2)
         v1 = torch.cat((v0.expand(batch.rows, -1, -1, -1), v1), dim=2)
         tail = self._attend(q1, k1, v1, mask=batch.mask)
-        return self.o_proj(torch.cat((self._flat(head), self._flat(tail))))
+        out = torch.cat((self._flat(head), self._flat(tail)))
+        return self.o_proj(out if keep is None else out[keep])
 
     def _heads(self, y, rows, length):
         return y.view(rows, length, y.shape[-1] // self.head_dim, self.head_dim).transpose(1, 2)
@@ -82,8 +84,8 @@ class Attention(nn.Module):
         return y.transpose(1, 2).reshape(-1, self.heads * self.head_dim)
 
     def _attend(self, q, k, v, mask=None, causal=False):
-        k, v = (y.repeat_interleave(self.heads // self.kv_heads, dim=1) for y in (k, v))
-        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal)
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal,
+                                              enable_gqa=self.heads != self.kv_heads)
 
 
 class MLP(nn.Module):
@@ -105,8 +107,9 @@ class Layer(nn.Module):
         self.post_attention_layernorm = RMSNorm(s.hidden_size, s.rms_norm_eps)
         self.mlp = MLP(s)
 
-    def forward(self, x, batch, dropout):
-        x = x + F.dropout(self.self_attn(self.input_layernorm(x), batch), dropout, self.training)
+    def forward(self, x, batch, dropout, keep=None):
+        attended = self.self_attn(self.input_layernorm(x), batch, keep)
+        x = (x if keep is None else x[keep]) + F.dropout(attended, dropout, self.training)
         return x + F.dropout(self.mlp(self.post_attention_layernorm(x)), dropout, self.training)
 
 
@@ -117,16 +120,18 @@ class Batch:
         self.prefix, (self.rows, self.length) = len(prefix), ids.shape
         self.flat = torch.cat((prefix, ids.reshape(-1)))
         self.cos, self.sin = rotary
-        columns, lines = torch.arange(self.prefix + self.length), torch.arange(self.length)[:, None]
-        self.mask = torch.zeros(self.length, self.prefix + self.length).masked_fill(
-            columns > lines + self.prefix, float("-inf")) if self.prefix else None
+        columns, lines = (torch.arange(n, device=ids.device) for n in (self.prefix + self.length, self.length))
+        self.mask = (columns <= lines[:, None] + self.prefix) if self.prefix else None
 
     def angles(self, start, length):
         return self.cos[start:start + length], self.sin[start:start + length]
 
 
 class Qwen2(nn.Module):
-    """forward(prefix (P,), ids (B, T)) → hidden states (P + B·T, hidden) after the last norm."""
+    """forward(prefix (P,), ids (B, T), keep) → hidden states after the last norm, (P + B·T, hidden).
+
+    With `keep`, the indices of the rows that are wanted, the last layer computes no others: (len(keep), hidden).
+    """
 
     def __init__(self, shape, dropout=0.0):
         super().__init__()
@@ -136,7 +141,8 @@ class Qwen2(nn.Module):
         self.norm = RMSNorm(shape.hidden_size, shape.rms_norm_eps)
         half = torch.arange(0, shape.head_dim, 2).double() / shape.head_dim
         angles = torch.outer(torch.arange(shape.max_position_embeddings).double(), shape.rope_theta ** -half)
-        self.rotary = (angles.cos().float(), angles.sin().float())
+        self.register_buffer("cos", angles.cos().float(), persistent=False)
+        self.register_buffer("sin", angles.sin().float(), persistent=False)
         self.apply(self._init)
 
     def _init(self, module):
@@ -148,11 +154,11 @@ class Qwen2(nn.Module):
         if isinstance(module, (Attention, MLP)):
             nn.init.zeros_((module.o_proj if isinstance(module, Attention) else module.down_proj).weight)
 
-    def forward(self, prefix, ids):
-        batch = Batch(prefix, ids, self.rotary)
+    def forward(self, prefix, ids, keep=None):
+        batch = Batch(prefix, ids, (self.cos, self.sin))
         x = self.embed_tokens(batch.flat)
-        for layer in self.layers:
-            x = layer(x, batch, self.dropout)
+        for i, layer in enumerate(self.layers):
+            x = layer(x, batch, self.dropout, keep if i + 1 == len(self.layers) else None)
         return self.norm(x)
 
     def logits(self, hidden):

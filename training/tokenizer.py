@@ -11,7 +11,7 @@ import random
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
-from corpus import SYSTEM, read_lines
+from corpus import ROLES, read_lines, role
 
 CONTROL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 # The pre-tokenizer pattern of Qwen2's tokenizer.json.
@@ -89,7 +89,7 @@ def main():
     tokenizer = build(args.data, args.vocab, args.characters)
     save(tokenizer, args.out)
     print("tokens", tokenizer.get_vocab_size())
-    for text in ["正面", "负面", *SYSTEM.values(), "酒店环境很好，服务也不错！"]:
+    for text in ["正面", "负面", *(role(name)["system"] for name in ROLES), "酒店环境很好，服务也不错！"]:
         print(text, tokenizer.encode(text).ids)
 
 

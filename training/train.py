@@ -1,13 +1,11 @@
-"""Trains the starter model: language-model pretraining, then a mixture of the roles' own prompts.
+"""Trains one stage:  python train.py pretrain|roles --data FILE.npz --out FOLDER [--init FOLDER] [--minutes 25]
 
-    python train.py --data DIR --out FOLDER [--steps 2500] [--minutes 0]
-
-FOLDER gets tokenizer/, checkpoint.pt (training resumes from it) and hf/, the exported model, refreshed as it goes.
-With --minutes the schedule is cut to that much time: progress is the larger of steps done and minutes spent.
+`pretrain` is language modelling on running text; `roles` is one mixture of the roles' own prompts, from the weights of
+--init. FOLDER gets checkpoint.pt (a stopped run resumes from it) and the weights in files of at most 15 MB.
+The schedule is a number of tokens; with --minutes it is cut to that much time, and progress is the larger of the two.
 """
 import argparse
 import os
-import subprocess
 import sys
 import time
 
@@ -15,104 +13,88 @@ import torch
 from torch import distributed, multiprocessing
 from torch.nn import functional as F
 
-from batches import Codec, role_batches, text_batches
-from corpus import LABELS, dialogues, documents, read_dev, reviews
-from evaluate import PROMPTS, confusion, reply
-from export import export
+from batches import load_stage, role_batches, text_batches
 from model import Qwen2, Shape
 from optimizer import optimizers
+from weights import load_weights, save_weights
 
-HERE = os.path.dirname(os.path.abspath(__file__))
+# Shares of a stage's tokens by kind, at its start and at its end; between, they change linearly.
+MIXTURES = {
+    "pretrain": {"text": (1, 1)},
+    "roles": {"sentiment": (0.33, 0.28), "everyday": (0.04, 0.05), "chat": (0.15, 0.45), "counselling": (0.38, 0.12),
+              "triage": (0.03, 0.03), "offensive": (0.07, 0.07)},
+}
 
 
 def arguments():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    p.add_argument("--data", required=True)
+    p.add_argument("stage", choices=list(MIXTURES))
+    p.add_argument("--data", required=True, help="the stage's .npz")
     p.add_argument("--out", required=True)
-    p.add_argument("--export", help="the exported folder (default: OUT/hf)")
+    p.add_argument("--init", help="folder of weights to begin with; its shape holds")
     p.add_argument("--vocab", type=int, default=6000)
-    p.add_argument("--hidden", type=int, default=192)
-    p.add_argument("--ffn", type=int, default=384)
-    p.add_argument("--layers", type=int, default=4)
-    p.add_argument("--heads", type=int, default=3)
+    p.add_argument("--hidden", type=int, default=256)
+    p.add_argument("--ffn", type=int, default=640)
+    p.add_argument("--layers", type=int, default=5)
+    p.add_argument("--heads", type=int, default=4)
     p.add_argument("--kv-heads", type=int, default=1)
     p.add_argument("--context", type=int, default=2048, help="positions the model promises")
-    p.add_argument("--steps", type=int, default=2500)
-    p.add_argument("--minutes", type=float, default=0, help="0: by steps alone")
-    p.add_argument("--pretrain", type=float, default=0.2, help="share of the run that is language modelling")
-    p.add_argument("--corpus-share", type=float, default=0.1, help="share of the corpus that pretraining draws on")
-    p.add_argument("--text-tokens", type=int, default=1024, help="tokens a batch; two a step while pretraining")
-    p.add_argument("--sentiment-tokens", type=int, default=1280, help="tokens a step in the mixture")
-    p.add_argument("--chat-tokens", type=int, default=1280, help="tokens a step in the mixture")
+    p.add_argument("--tokens", type=float, default=20e6, help="length of the schedule")
+    p.add_argument("--minutes", type=float, default=0, help="0: by tokens alone")
+    p.add_argument("--batch", type=int, default=2048, help="tokens of one batch, all of one kind")
+    p.add_argument("--batches", type=int, default=2, help="batches a step")
     p.add_argument("--matrix-lr", type=float, default=0.02)
     p.add_argument("--other-lr", type=float, default=0.003)
+    p.add_argument("--decay", type=float, default=0.7, help="share of the run in which the rates fall")
+    p.add_argument("--last", type=float, default=0.0, help="the rates' factor at the end")
     p.add_argument("--dropout", type=float, default=0.0)
-    p.add_argument("--every", type=int, default=200, help="steps between evaluation, checkpoint and export")
-    p.add_argument("--processes", type=int, default=2, choices=[1, 2], help="each takes half of a step's batches")
+    p.add_argument("--every", type=float, default=5, help="minutes between checkpoints")
+    p.add_argument("--device", default="cpu", help="cpu, or cuda with --processes 1")
+    p.add_argument("--processes", type=int, default=2, help="each takes its part of a step's batches")
     p.add_argument("--threads", type=int, default=1, help="of each process")
     p.add_argument("--seed", type=int, default=1)
     return p.parse_args()
 
 
-def rate(progress, step):
-    """Factor of the learning rates: a short warm-up, flat to 40 % of the run, then linear to zero."""
-    return min(1, (step + 1) / 50) * min(1, max(0.0, 1 - progress) / 0.6)
-
-
 class Feed:
-    """The three kinds of batches; counts what was taken, so that a resumed run goes on where it stopped."""
+    """A stage's batches in a fixed order; counts what was taken, so that a resumed run goes on where it stopped."""
 
-    def __init__(self, args, codec, taken):
-        docs = codec.many(documents(args.data, args.seed, args.corpus_share))
-        stream = torch.tensor([i for doc in docs for i in (*doc, codec.end_of_text)], dtype=torch.int32)
-        sentiment = codec.examples([[text, LABELS[label]] for label, text in reviews(args.data)])
-        chat = codec.examples(dialogues(args.data, os.path.join(HERE, "handwritten.jsonl"), args.seed))
-        log(f"pretraining text {len(stream):,} tokens; sentiment {len(sentiment):,} examples, "
-            f"{sum(len(i) for i, _ in sentiment):,} tokens; chat {len(chat):,} examples, "
-            f"{sum(len(i) for i, _ in chat):,} tokens")
-        self.taken, pad, seed = taken, codec.end_of_text, args.seed
-        self.sources = {
-            "text": text_batches(stream, args.text_tokens, args.context, taken["text"]),
-            "sentiment": role_batches(sentiment, args.sentiment_tokens, pad, f"s{seed}", taken["sentiment"]),
-            "chat": role_batches(chat, args.chat_tokens, pad, f"c{seed}", taken["chat"])}
-        self.prefixes = {"text": torch.tensor([], dtype=torch.long),
-                         "sentiment": torch.tensor(codec.prefix("sentiment")),
-                         "chat": torch.tensor(codec.prefix("chat"))}
+    def __init__(self, args, state):
+        self.kinds = load_stage(args.data)
+        self.mixture, self.device = MIXTURES[args.stage], torch.device(args.device)
+        self.taken, self.owed = state["taken"], state["owed"]
+        for name in self.mixture:
+            self.taken.setdefault(name, 0)
+            self.owed.setdefault(name, 0.0)
+        self.sources = {}
+        for name, kind in self.kinds.items():
+            log(f"{name}: {len(kind.lengths):,} examples, {len(kind.ids):,} tokens; {self.taken[name]} batches taken")
+            self.sources[name] = (text_batches(kind, args.batch, args.context, self.taken[name]) if name == "text" else
+                                  role_batches(kind, args.batch, 0, f"{name}{args.seed}", self.taken[name]))
 
-    def take(self, kind):
-        self.taken[kind] += 1
-        return self.prefixes[kind], *next(self.sources[kind])
+    def take(self, progress):
+        """(kind, (prefix, ids, positions, targets)): of the kind that is furthest behind its share."""
+        for name, (first, last) in self.mixture.items():
+            self.owed[name] += first + (last - first) * progress
+        name = max(self.owed, key=self.owed.get)
+        self.owed[name] -= 1
+        self.taken[name] += 1
+        return name, (self.kinds[name].prefix, *next(self.sources[name]))
+
+
+def rate(args, progress, step):
+    """Factor of the learning rates: a short warm-up, flat, then linear to `--last`."""
+    fall = min(1, max(0.0, 1 - progress) / args.decay)
+    return min(1, (step + 1) / 50) * (args.last + (1 - args.last) * fall)
 
 
 def loss_of(model, prefix, ids, positions, targets):
-    """Mean cross-entropy over the supervised positions; only those rows of logits are computed."""
-    hidden = model(prefix, ids)
-    return F.cross_entropy(model.logits(hidden[positions + len(prefix)]), targets)
+    """Mean cross-entropy over the supervised positions; the last layer and the logits are computed for those alone."""
+    return F.cross_entropy(model.logits(model(prefix, ids, positions + len(prefix))), targets)
 
 
 def log(line):
     print(time.strftime("%H:%M:%S"), line, flush=True)
-
-
-def report(model, codec, dev, args, tokenizer):
-    model.eval()
-    accuracy, table = confusion(model, codec, dev)
-    log(f"dev accuracy {accuracy:.4f} {table} (rows 负面 正面, columns answered 负面 正面)")
-    for prompt in PROMPTS[::2]:
-        log(f"    {prompt} → {reply(model, codec, [prompt])}")
-    export(model, tokenizer, args.export or os.path.join(args.out, "hf"))
-    model.train()
-
-
-def restore(saved, model, both):
-    """Loads the checkpoint, if there is one; returns the state of the run."""
-    if not os.path.exists(saved):
-        return {"step": 0, "seconds": 0.0, "tokens": 0, "taken": {"text": 0, "sentiment": 0, "chat": 0}}
-    found = torch.load(saved)
-    model.load_state_dict(found["model"])
-    for optimizer, values in zip(both, found["optimizers"]):
-        optimizer.load_state_dict(values)
-    return found["state"]
 
 
 def exchange(model, scalars, world):
@@ -129,81 +111,95 @@ def exchange(model, scalars, world):
     return rest.tolist()
 
 
-def run(rank, args, codec, feed, model, both, state, tokenizer):
+def save(args, model, both, state, done):
+    saved = os.path.join(args.out, "checkpoint.pt")
+    torch.save({"model": model.state_dict(), "optimizers": [o.state_dict() for o in both], "state": state},
+               saved + ".new")
+    os.replace(saved + ".new", saved)
+    save_weights(model, args.out)
+    log(f"{'done' if done else 'saved'}: {state['step']} steps, {state['tokens']:,} tokens, "
+        f"{state['seconds'] / 60:.1f} minutes; batches {state['taken']}")
+
+
+def run(rank, args, feed, model, both, state):
     """The training loop of one process. Every process draws the same batches and computes its own of each step."""
-    world, dev, means, mark, spent = args.processes, read_dev(args.data), {}, (time.time(), state["tokens"]), 0.0
+    world, means, mark, spent, saved = args.processes, {}, (time.time(), state["tokens"]), 0.0, state["seconds"]
     if world > 1:
         distributed.init_process_group("gloo", init_method=f"file://{os.path.abspath(args.out)}/rendezvous",
                                        rank=rank, world_size=world)
+    count = max(args.batches, world)
     while True:
         began = time.time()
-        progress = state["step"] / args.steps
+        progress = state["tokens"] / args.tokens
         if args.minutes:
             progress = max(progress, state["seconds"] / 60 / args.minutes)
         if progress >= 1:
             break
-        kinds = ["text", "text"] if progress < args.pretrain else ["sentiment", "chat"]
-        losses = [0.0, 0.0]
-        for i, kind in enumerate(kinds):
-            batch = feed.take(kind)
+        losses, names = [0.0] * count, []
+        for i in range(count):
+            name, batch = feed.take(progress)
+            names.append(name)
             state["tokens"] += batch[1].numel()
             if i % world == rank:
-                loss = loss_of(model, *batch)
+                batch = [part.to(feed.device) for part in batch]
+                with torch.autocast(feed.device.type, torch.bfloat16, enabled=feed.device.type == "cuda"):
+                    loss = loss_of(model, *batch) / count
                 loss.backward()
-                losses[i] = loss.item()
+                losses[i] = loss.item() * count
         *losses, seconds = exchange(model, [*losses, 0.0 if rank else spent], world)
-        for kind, loss in zip(kinds, losses):
-            means[kind] = 0.95 * means.get(kind, loss) + 0.05 * loss
+        for name, loss in zip(names, losses):
+            means[name] = 0.98 * means.get(name, loss) + 0.02 * loss
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         for optimizer in both:
             for group in optimizer.param_groups:
-                group["lr"] = group["peak"] * rate(progress, state["step"])
+                group["lr"] = group["peak"] * rate(args, progress, state["step"])
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
         state["step"] += 1
         state["seconds"] += seconds
-        if rank == 0 and state["step"] % 25 == 0:
+        if rank == 0 and state["step"] % 50 == 0:
             speed = (state["tokens"] - mark[1]) / (time.time() - mark[0])
             mark = (time.time(), state["tokens"])
-            values = " ".join(f"{k} {means[k]:.3f}" for k in dict.fromkeys(kinds))
+            values = " ".join(f"{name} {mean:.3f}" for name, mean in means.items())
             log(f"step {state['step']} progress {progress:.3f} {values} tokens {state['tokens']:,} {speed:.0f}/s")
-        if rank == 0 and state["step"] % args.every == 0:
-            saved = os.path.join(args.out, "checkpoint.pt")
-            torch.save({"model": model.state_dict(), "optimizers": [o.state_dict() for o in both], "state": state},
-                       saved + ".new")
-            os.replace(saved + ".new", saved)
-            report(model, codec, dev, args, tokenizer)
-            mark = (time.time(), state["tokens"])
+        if rank == 0 and state["seconds"] - saved > 60 * args.every:
+            saved = state["seconds"]
+            save(args, model, both, state, done=False)
         spent = time.time() - began
     if rank == 0:
-        log(f"done: {state['step']} steps, {state['tokens']:,} tokens, {state['seconds'] / 60:.1f} minutes")
-        report(model, codec, dev, args, tokenizer)
+        save(args, model, both, state, done=True)
 
 
 def main():
     args = arguments()
+    os.makedirs(args.out, exist_ok=True)
     torch.manual_seed(args.seed)
     torch.set_num_threads(args.threads)
-    tokenizer = os.path.join(args.out, "tokenizer")
-    if not os.path.exists(tokenizer):
-        subprocess.run([sys.executable, os.path.join(HERE, "tokenizer.py"), "--data", args.data, "--out", tokenizer,
-                        "--vocab", str(args.vocab)], check=True)
-    codec = Codec(os.path.join(tokenizer, "tokenizer.json"))
-    shape = Shape(-(-args.vocab // 64) * 64, args.hidden, args.ffn, args.layers, args.heads, args.kv_heads,
-                  args.context)
-    model = Qwen2(shape, args.dropout).train()
+    if args.init:
+        model = load_weights(args.init, args.dropout)
+    else:
+        shape = Shape(-(-args.vocab // 64) * 64, args.hidden, args.ffn, args.layers, args.heads, args.kv_heads,
+                      args.context)
+        model = Qwen2(shape, args.dropout)
+    model = model.train().to(args.device)
+    args.context = model.shape.max_position_embeddings
     both = optimizers(model, args.matrix_lr, args.other_lr)
-    state = restore(os.path.join(args.out, "checkpoint.pt"), model, both)
-    feed = Feed(args, codec, state["taken"])
-    log(f"{shape}: {sum(p.numel() for p in model.parameters()):,} parameters; from step {state['step']}")
-    common = (args, codec, feed, model, both, state, tokenizer)
+    state = {"step": 0, "seconds": 0.0, "tokens": 0, "taken": {}, "owed": {}}
+    if os.path.exists(found := os.path.join(args.out, "checkpoint.pt")):
+        found = torch.load(found, map_location=args.device)
+        model.load_state_dict(found["model"])
+        for optimizer, values in zip(both, found["optimizers"]):
+            optimizer.load_state_dict(values)
+        state = found["state"]
+    feed = Feed(args, state)
+    log(f"{model.shape}: {sum(p.numel() for p in model.parameters()):,} parameters; from step {state['step']}")
     if args.processes == 1:
-        return run(0, *common)
+        return run(0, args, feed, model, both, state)
     if os.path.exists(rendezvous := os.path.join(args.out, "rendezvous")):
         os.remove(rendezvous)
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"
     context = multiprocessing.get_context("fork")
-    children = [context.Process(target=run, args=(rank, *common), daemon=True) for rank in range(args.processes)]
+    children = [context.Process(target=run, args=(rank, args, feed, model, both, state), daemon=True)
+                for rank in range(args.processes)]
     for child in children:
         child.start()
     for child in children:

@@ -1,11 +1,21 @@
 #!/bin/sh
-# Trains the starter model from the data folder and checks the export:  training/train.sh DATA OUT [option of train.py…]
+# Trains the starter model from the data folder and checks the export:
+#   training/train.sh DATA OUT [minutes of pretraining] [minutes of roles] [option of train.py…]
 # Needs Python 3.10 or newer with training/requirements.txt. Stopped and started again, it resumes.
 set -eu
 here=$(dirname "$0")
-data=$1 out=$2
+data=$1 out=$2 pretrain=${3:-26} roles=${4:-70}
 shift 2
+[ $# -gt 0 ] && shift
+[ $# -gt 0 ] && shift
 mkdir -p "$out"
-python3 "$here/train.py" --data "$data" --out "$out" "$@"
-python3 "$here/verify.py" --model "$out/hf"
-python3 "$here/evaluate.py" --data "$data" --model "$out/hf"
+# glibc would give each large tensor back to the kernel at once; to fault its pages in again costs a third of the time.
+export MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TRIM_THRESHOLD_=2000000000 MALLOC_TOP_PAD_=268435456
+[ -f "$out/roles.npz" ] || python3 "$here/prepare.py" --data "$data" --out "$out"
+python3 "$here/train.py" pretrain --data "$out/pretrain.npz" --out "$out/pretrain" --last 1 --tokens 1e12 \
+    --minutes "$pretrain" "$@"
+python3 "$here/train.py" roles --data "$out/roles.npz" --init "$out/pretrain" --out "$out/roles" --tokens 1e12 \
+    --minutes "$roles" --batch 1536 --batches 4 --dropout 0.05 "$@"
+python3 "$here/export.py" --out "$out"
+python3 "$here/verify.py" --out "$out"
+python3 "$here/evaluate.py" --data "$data" --out "$out"

@@ -1,0 +1,56 @@
+"""Makes the data file of each stage:  python prepare.py --data DATA --out OUT [--vocab 6000] [--share 0.4]
+
+OUT gets tokenizer/ (kept if it is there), pretrain.npz, roles.npz and heldout/, the reviews held out from training.
+"""
+import argparse
+import os
+import subprocess
+import sys
+
+import corpus
+from batches import Codec, save_stage
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    p.add_argument("--data", required=True)
+    p.add_argument("--out", required=True)
+    p.add_argument("--vocab", type=int, default=6000)
+    p.add_argument("--share", type=float, default=0.4, help="share of the corpus that pretraining draws on")
+    p.add_argument("--only", choices=["pretrain", "roles"], help="make this file alone")
+    args = p.parse_args()
+    tokenizer = os.path.join(args.out, "tokenizer")
+    if not os.path.exists(tokenizer):
+        subprocess.run([sys.executable, os.path.join(corpus.HERE, "tokenizer.py"), "--data", args.data, "--out", tokenizer,
+                        "--vocab", str(args.vocab)], check=True)
+    codec = Codec(os.path.join(tokenizer, "tokenizer.json"))
+    if args.only != "roles":
+        docs = codec.many(corpus.documents(args.data, args.share))
+        stream = [(ids + [codec.end_of_text], [True] * (len(ids) + 1)) for ids in docs]
+        write(os.path.join(args.out, "pretrain.npz"), {"text": ([], stream)})
+    if args.only != "pretrain":
+        prefix = {name: codec.prefix(corpus.role(name)["system"]) for name in corpus.ROLES}
+        written, counselling = corpus.written_dialogues(), corpus.counselling_dialogues(args.data)
+        write(os.path.join(args.out, "roles.npz"), {
+            "sentiment": (prefix["sentiment"], codec.examples(corpus.sentiment(args.data))),
+            "everyday": (prefix["sentiment"], codec.examples(corpus.everyday())),
+            "chat": (prefix["chat"], codec.examples(written)),
+            "counselling": (prefix["chat"], codec.examples(counselling)),
+            "triage": (prefix["triage"], codec.examples(corpus.triage())),
+            "offensive": (prefix["offensive"], codec.examples(corpus.offensive(args.data, "train")))})
+    os.makedirs(os.path.join(args.out, "heldout"), exist_ok=True)
+    for name, rows in corpus.split_reviews(args.data)[1].items():
+        with open(os.path.join(args.out, "heldout", name + ".tsv"), "w", encoding="utf-8") as f:
+            f.write("label\ttext_a\n")
+            f.writelines(f"{label}\t{' '.join(text.split())}\n" for label, text in rows)
+
+
+def write(path, kinds):
+    save_stage(path, kinds)
+    print(f"{path}: {os.path.getsize(path) / 1e6:.1f} MB")
+    for name, (_, examples) in kinds.items():
+        print(f"  {name}: {len(examples):,} examples, {sum(len(ids) for ids, _ in examples):,} tokens")
+
+
+if __name__ == "__main__":
+    main()
