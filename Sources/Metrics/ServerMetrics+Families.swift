@@ -57,6 +57,11 @@ extension ServerMetrics {
                 roles.compactMap { role in requestLatencies[role].map { ([("role", role)], $0) } }
             ),
             .counters(
+                "llm_fixed_replies_total",
+                "Requests answered with the fixed text of a role's rule.",
+                fixedReplyCounters.map { ([("role", $0.labels.role), ("rule", $0.labels.rule)], $0.counter) }
+            ),
+            .counters(
                 "llm_admission_rejections_total",
                 "Requests that the scheduler refused, by reason.",
                 RejectionReason.allCases.compactMap { reason in

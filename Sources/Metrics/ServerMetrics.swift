@@ -18,10 +18,22 @@ package enum RejectionReason: String, Sendable, CaseIterable {
     case tooLong = "too_long"
 }
 
-/// Every metric of the server by name. Roles and outcomes are known at start, so no label value appears later; a role
-/// that a reload adds counts as `other`.
+/// A rule that answers with a fixed text, as the labels `role` and `rule`.
+package struct FixedReplyLabels: Sendable, Hashable {
+    package let role: String
+    package let rule: String
+
+    package init(role: String, rule: String) {
+        self.role = role
+        self.rule = rule
+    }
+}
+
+/// Every metric of the server by name. Roles, rules and outcomes are known at start, so no label value appears later; a
+/// role or rule that a reload adds counts as `other`.
 package final class ServerMetrics: Sendable {
     package static let otherRole = "other"
+    private static let otherRule = FixedReplyLabels(role: otherRole, rule: otherRole)
 
     package let requestsRunning = Gauge()
     package let requestsWaiting = Gauge()
@@ -41,6 +53,8 @@ package final class ServerMetrics: Sendable {
     let process = ProcessGauges()
     package let requestCounters: [String: [RequestOutcome: Counter]]
     package let requestLatencies: [String: Histogram]
+    /// In the order given; `other` last.
+    package let fixedReplyCounters: [(labels: FixedReplyLabels, counter: Counter)]
     let rejectionCounters: [RejectionReason: Counter]
     /// 1xx…5xx
     let responseCounters = (0..<5).map { _ in Counter() }
@@ -49,8 +63,9 @@ package final class ServerMetrics: Sendable {
 
     /// - Parameters:
     ///   - roles: every value of the label `role`; `other` is added.
+    ///   - fixedReplies: every rule of every role; `other` is added.
     ///   - build: labels of `llm_build_info`, such as version, model, weight type and instruction set.
-    package init(roles: [String], build: MetricFamily.Labels) {
+    package init(roles: [String], fixedReplies: [FixedReplyLabels] = [], build: MetricFamily.Labels) {
         let roles = Self.uniqueRoles(roles)
         func perRole<T>(_ make: () -> T) -> [String: T] {
             Dictionary(uniqueKeysWithValues: roles.map { ($0, make()) })
@@ -60,6 +75,9 @@ package final class ServerMetrics: Sendable {
         }
         requestLatencies = perRole { Histogram() }
         rejectionCounters = Dictionary(uniqueKeysWithValues: RejectionReason.allCases.map { ($0, Counter()) })
+        var seen: Set<FixedReplyLabels> = [Self.otherRule]
+        fixedReplyCounters =
+            fixedReplies.filter { seen.insert($0).inserted }.map { ($0, Counter()) } + [(Self.otherRule, Counter())]
         self.roles = roles
         self.build = build
     }
@@ -75,6 +93,12 @@ package final class ServerMetrics: Sendable {
         let role = requestCounters[role] == nil ? Self.otherRole : role
         requestCounters[role]?[outcome]?.add()
         requestLatencies[role]?.observe(seconds)
+    }
+
+    /// Counts one answer with a rule's fixed text.
+    package func countFixedReply(_ labels: FixedReplyLabels) {
+        let known = fixedReplyCounters.first { $0.labels == labels } ?? fixedReplyCounters.last
+        known?.counter.add()
     }
 
     package func countRejection(_ reason: RejectionReason) {

@@ -45,6 +45,8 @@ package struct Inspection: Encodable {
     package let tensors: [Tensor]
 
     private static let shownElements = 6
+    /// All that a model may have.
+    private static let shownRoles = 64
     private static let shownScalars = 160
 
     package init(_ file: ModelFile) {
@@ -65,12 +67,13 @@ package struct Inspection: Encodable {
             let (shown, isCut) = shown(value)
             return Entry(key: key, type: value.type.name, value: shown, isAbbreviated: isCut)
         }
-        let elements = (0..<min(shownElements, array.count)).compactMap { array.element($0) }.map(shown)
+        let limit = key == ModelFile.rolesKey ? shownRoles : shownElements
+        let elements = (0..<min(limit, array.count)).compactMap { array.element($0) }.map(shown)
         return Entry(
             key: key,
             type: "\(array.elementType.name)[\(array.count)]",
             value: .list(elements.map(\.value)),
-            isAbbreviated: array.count > shownElements || elements.contains(where: \.isCut)
+            isAbbreviated: array.count > limit || elements.contains(where: \.isCut)
         )
     }
 

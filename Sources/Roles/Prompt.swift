@@ -10,6 +10,8 @@ package struct Prompt: Sendable, Equatable {
     package var truncated: Bool
     /// Messages dropped from the start of the conversation to fit the context; an even number.
     package var droppedMessages: Int
+    /// The last user text as it stands in the prompt.
+    package var text: String
     /// Grapheme clusters of the last user text as it stands in the prompt.
     package var characters: Int
 }

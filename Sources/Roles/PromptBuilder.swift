@@ -80,6 +80,7 @@ package struct PromptBuilder: Sendable {
             prefixCount: zip(tokens, prefix(of: role)).prefix { $0 == $1 }.count,
             truncated: plan.truncated,
             droppedMessages: 2 * (plan.turns.count - kept.count),
+            text: plan.text.text,
             characters: plan.text.characters
         )
     }

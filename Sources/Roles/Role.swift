@@ -8,7 +8,9 @@ package struct Role: Sendable, Equatable {
     package let input: InputRule
     package let output: Output
     /// Names of label roles whose verdict on the user's text goes with each reply.
-    package let annotate: [String]
+    package private(set) var annotate: [String]
+    /// In the file's order, at most 16; none for label roles.
+    package var fixedReplies: [FixedReply]
 
     package enum Output: Sendable, Equatable {
         /// One of 2...64 labels, chosen by `LabelScorer`; each at most `maxTokens` tokens long.
@@ -21,6 +23,12 @@ package struct Role: Sendable, Equatable {
     package var labels: [String]? {
         guard case .labels(let labels, _) = output else { return nil }
         return labels
+    }
+
+    func annotated(byOnly names: Set<String>) -> Role {
+        var role = self
+        role.annotate = annotate.filter(names.contains)
+        return role
     }
 
     /// How many tokens an answer may take at most, the end token included.

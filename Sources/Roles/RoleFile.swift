@@ -9,6 +9,7 @@ enum RoleFile {
     /// Tokens of the longest label when the file does not say.
     static let defaultLabelTokens = 12
     static let maxAnnotations = 4
+    private static let keys = ["name", "system", "input", "output", "annotate", "fixed_replies"]
 
     struct Parsed {
         var role: Role
@@ -20,7 +21,7 @@ enum RoleFile {
     ///   - file: the path, for messages.
     ///   - name: the file's name without `.yaml`; the role has to bear it.
     static func parse(file: String, name: String, text: String) throws(RoleError) -> Parsed {
-        let top = try YAMLMap(file: file, text: text, keys: ["name", "system", "input", "output", "annotate"])
+        let top = try YAMLMap(file: file, text: text, keys: keys)
         guard try top.string("name") == name else {
             throw top.error("name", "must be '\(name)', as the file is named")
         }
@@ -33,7 +34,14 @@ enum RoleFile {
         let input = try parseInput(top.map("input", keys: ["max_characters", "overflow"]))
         let output = try parseOutput(top.map("output", keys: ["labels", "max_tokens", "max_characters"]))
         let annotate = try parseAnnotate(top, output: output)
-        let role = Role(name: name, system: String(system), input: input, output: output, annotate: annotate)
+        let role = Role(
+            name: name,
+            system: String(system),
+            input: input,
+            output: output,
+            annotate: annotate,
+            fixedReplies: try parseFixedReplies(top, output: output)
+        )
         return Parsed(role: role, annotateLine: top.line(of: "annotate"))
     }
 

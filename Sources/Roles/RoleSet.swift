@@ -32,6 +32,13 @@ package struct RoleSet: Sendable, Equatable {
         for item in parsed { try checkAnnotations(of: item.role, line: item.annotateLine, directory: directory) }
     }
 
+    private init(roles: [Role]) { self.roles = roles }
+
+    /// Only these roles, annotated only by one another.
+    func offering(_ names: Set<String>) -> RoleSet {
+        RoleSet(roles: roles.filter { names.contains($0.name) }.map { $0.annotated(byOnly: names) })
+    }
+
     private func checkAnnotations(of role: Role, line: Int?, directory: String) throws(RoleError) {
         for name in role.annotate where self[name]?.labels == nil {
             let labelRoles = roles.filter { $0.labels != nil }.map(\.name).joined(separator: ", ")

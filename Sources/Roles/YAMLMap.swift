@@ -51,6 +51,16 @@ struct YAMLMap {
         try YAMLMap(file: file, path: "\(path)\(key).", node: node(key), keys: keys)
     }
 
+    /// A list of mappings.
+    func maps(_ key: String, keys: [String]) throws(RoleError) -> [YAMLMap] {
+        guard let sequence = try node(key).sequence else { throw error(key, "must be a list of mappings") }
+        var maps: [YAMLMap] = []
+        for (index, element) in sequence.enumerated() {
+            maps.append(try YAMLMap(file: file, path: "\(path)\(key)[\(index)].", node: element, keys: keys))
+        }
+        return maps
+    }
+
     func string(_ key: String) throws(RoleError) -> String {
         guard let value = Self.text(try node(key)) else {
             throw error(key, "must be text; write it in quotes")

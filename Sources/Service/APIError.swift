@@ -64,6 +64,15 @@ package struct APIError: Error, Equatable, CustomStringConvertible {
         return APIError(404, "invalid_request_error", message, param: "model", code: "model_not_found")
     }
 
+    /// The role exists, but the model was not trained for it.
+    static func untrained(_ name: String, trained: TrainedRoles) -> APIError {
+        let message = """
+            the model was not trained for the role '\(name)', only for \(trained.list); use one of these, or \
+            \(TrainedRoles.remedy)
+            """
+        return APIError(404, "invalid_request_error", message, param: "model", code: "role_not_trained")
+    }
+
     init(_ error: BodyError) {
         switch error {
         case .tooLarge(let limit):

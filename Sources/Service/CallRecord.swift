@@ -1,4 +1,5 @@
 import Metrics
+import Roles
 import Scheduling
 
 /// What is known of an exchange for its log line and metrics; holds no text of the user's.
@@ -13,6 +14,14 @@ struct CallRecord {
     var prefillSeconds = 0.0
     var decodeSeconds = 0.0
     var finishReason: String?
+    /// The name of the rule whose fixed text is the answer.
+    var fixedReply: String?
+
+    mutating func add(_ answer: FixedAnswer) {
+        fixedReply = answer.rule.name
+        promptTokens += answer.promptTokens
+        completionTokens += answer.completionTokens
+    }
 
     mutating func add(_ result: GenerationResult) {
         promptTokens += result.promptTokens

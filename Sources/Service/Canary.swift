@@ -15,8 +15,8 @@ struct Canary {
                 findings += verdict.map { "\(role.name): \($0.label) \($0.probability.rounded(decimals: 4))" }
             } else {
                 let messages = [Message(author: .user, content: "你好")]
-                let (_, result) = try engine.reply(to: messages, role: role.name, maxTokens: 8) { _ in }
-                findings.append("\(role.name): \(result.generatedTokens) tokens")
+                let reply = try engine.reply(to: messages, role: role.name, maxTokens: 8, generating: true) { _ in }
+                findings.append("\(role.name): \(reply.completionTokens) tokens")
             }
         }
         return findings.joined(separator: ", ")

@@ -11,7 +11,7 @@ struct ChatEndpoint {
     private struct Plan {
         var turn: ChatTurn
         /// nil when the role's answer is a label.
-        var reply: GenerationRequest?
+        var reply: ReplyWork?
         /// The label itself, or the verdicts on the user's text that go beside the reply.
         var labels: [LabelWork]
     }
@@ -52,7 +52,7 @@ struct ChatEndpoint {
         let role = try book.role(request.model)
         record.role = role.name
         record.streamed = request.stream
-        var reply: GenerationRequest?
+        var reply: ReplyWork?
         var labels: [LabelWork] = []
         if role.labels != nil {
             if let work = try labelWork(role, request.messages, book) { labels.append(work) }
@@ -89,22 +89,31 @@ struct ChatEndpoint {
         record.finishReason = "stop"
     }
 
-    /// A reply, after the verdicts on the user's text. All are taken in at once, and cancelled together when their
-    /// handles are dropped.
+    /// A reply, after the verdicts on the user's text. All that is to be computed is taken in at once, and cancelled
+    /// together when the handles are dropped.
     private func answer(
-        _ reply: GenerationRequest,
+        _ reply: ReplyWork,
         _ notes: [LabelWork],
         _ turn: inout ChatTurn,
         _ record: inout CallRecord,
         _ sink: inout some ResponseSink & ~Copyable
     ) throws {
-        let handles = try submit([reply] + notes.map(\.request))
-        for (note, handle) in zip(notes, handles.dropFirst()) {
+        var requests = notes.map(\.request)
+        if case .generation(let request) = reply { requests.append(request) }
+        let handles = try submit(requests)
+        for (note, handle) in zip(notes, handles) {
             let result = try handle.result(stream: &turn.stream, sink: &sink)
             turn.labels.append((note.role, try note.verdict(result)))
         }
         try turn.begin(to: &sink)
-        try generate(handles[0], &turn, &record, &sink)
+        switch reply {
+        case .generation: try generate(handles[notes.count], &turn, &record, &sink)
+        case .fixed(let answer):
+            record.add(answer)
+            try turn.send(answer.rule.reply, to: &sink)
+            turn.finishReason = "stop"
+            record.finishReason = "stop"
+        }
     }
 
     private func generate(
@@ -151,6 +160,7 @@ struct ChatEndpoint {
     }
 
     private func submit(_ requests: [GenerationRequest]) throws(APIError) -> [GenerationHandle] {
+        guard !requests.isEmpty else { return [] }
         do { return try engine.scheduler.submitAll(requests) } catch { throw APIError(error) }
     }
 }

@@ -45,6 +45,9 @@ package struct MainService: Sendable {
         state.metrics.countResponse(status: status)
         if endpoint == .chatCompletions || endpoint == .classify {
             state.metrics.countRequest(role: record.role ?? "", outcome: outcome, seconds: seconds)
+            if let role = record.role, let rule = record.fixedReply, outcome == .success {
+                state.metrics.countFixedReply(FixedReplyLabels(role: role, rule: rule))
+            }
         }
         log(call, record, status, outcome, seconds)
     }
@@ -124,6 +127,7 @@ package struct MainService: Sendable {
             metadata["prompt_tokens"] = .stringConvertible(record.promptTokens)
             metadata["cached_tokens"] = .stringConvertible(record.cachedTokens)
             metadata["completion_tokens"] = .stringConvertible(record.completionTokens)
+            if let rule = record.fixedReply { metadata["fixed_reply"] = "\(rule)" }
             metadata["queue_seconds"] = .stringConvertible(record.queueSeconds.rounded(decimals: 4))
             metadata["prefill_seconds"] = .stringConvertible(record.prefillSeconds.rounded(decimals: 4))
             metadata["decode_seconds"] = .stringConvertible(record.decodeSeconds.rounded(decimals: 4))

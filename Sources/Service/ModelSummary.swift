@@ -1,5 +1,6 @@
 package import Inference
 package import ModelFiles
+import Roles
 
 /// What runs, for the status page, the start of the log and `system_fingerprint`.
 package struct ModelSummary: Sendable {
@@ -36,12 +37,14 @@ package struct ModelSummary: Sendable {
         return "fp_" + String(hash, radix: 16)
     }
 
-    var json: JSONValue {
+    /// - Parameter trained: `null` in JSON if the model names no roles.
+    func json(trained: TrainedRoles?) -> JSONValue {
         [
             "name": .string(name), "architecture": "qwen2", "weight_type": .string(weightType),
             "weight_bytes": .integer(weightBytes), "parameters": .integer(parameterCount),
             "layers": .integer(layerCount), "hidden_size": .integer(hiddenSize),
             "context_length": .integer(contextLength),
+            "trained_roles": trained.map { .array($0.names.map { .string($0) }) } ?? .null,
         ]
     }
 }

@@ -1,5 +1,5 @@
 package import Roles
-package import Scheduling
+import Scheduling
 
 /// The engine without a web client: for the command line and the canary. Blocks the calling thread.
 extension RoleEngine {
@@ -40,35 +40,79 @@ extension RoleEngine {
     }
 
     /// Replies to a conversation; `onText` gets each piece as a web client would.
+    ///
+    /// - Parameter generating: have the model write even where a rule of the role has a fixed reply.
     package func reply(
         to messages: [Message],
         role name: String,
         maxTokens: Int? = nil,
+        generating: Bool = false,
         onText: (String) -> Void
-    ) throws(ServiceError) -> (text: String, result: GenerationResult) {
+    ) throws(ServiceError) -> Reply {
         do {
-            let role = try book.role(name)
+            var role = try book.role(name)
             guard case .reply(let maxCharacters) = role.output else {
                 throw ServiceError("role '\(name)' answers with labels; choose one that replies")
             }
-            let handle = try scheduler.submit(try replyWork(role, messages, maxTokens: maxTokens))
-            var assembler = ReplyAssembler(tokenizer: tokenizer, maxCharacters: maxCharacters, stop: [])
-            while true {
-                switch handle.next(timeoutMilliseconds: 1_000) {
-                case nil: continue
-                case .token(let token):
-                    guard !assembler.isComplete else { continue }
-                    onText(assembler.append(token))
-                    if assembler.isComplete { handle.cancel() }
-                case .finished(let result):
-                    onText(assembler.finish(modelEnded: result.reason == .stop).rest)
-                    return (assembler.text, result)
-                case .failed(let failure): throw failure
-                }
+            if generating { role.fixedReplies = [] }
+            switch try replyWork(role, messages, maxTokens: maxTokens) {
+            case .generation(let request): return try generate(request, maxCharacters: maxCharacters, onText: onText)
+            case .fixed(let answer):
+                onText(answer.rule.reply)
+                return Reply(
+                    text: answer.rule.reply,
+                    promptTokens: answer.promptTokens,
+                    completionTokens: answer.completionTokens,
+                    seconds: 0
+                )
             }
         } catch {
             throw error as? ServiceError ?? ServiceError("\(error)")
         }
+    }
+
+    private func generate(
+        _ request: GenerationRequest,
+        maxCharacters: Int,
+        onText: (String) -> Void
+    ) throws -> Reply {
+        let handle = try scheduler.submit(request)
+        var assembler = ReplyAssembler(tokenizer: tokenizer, maxCharacters: maxCharacters, stop: [])
+        while true {
+            switch handle.next(timeoutMilliseconds: 1_000) {
+            case nil: continue
+            case .token(let token):
+                guard !assembler.isComplete else { continue }
+                onText(assembler.append(token))
+                if assembler.isComplete { handle.cancel() }
+            case .finished(let result):
+                onText(assembler.finish(modelEnded: result.reason == .stop).rest)
+                return Reply(
+                    text: assembler.text,
+                    promptTokens: result.promptTokens,
+                    completionTokens: result.generatedTokens,
+                    seconds: result.queueSeconds + result.prefillSeconds + result.decodeSeconds
+                )
+            case .failed(let failure): throw failure
+            }
+        }
+    }
+}
+
+/// A whole reply and what it cost.
+package struct Reply: Sendable {
+    package let text: String
+    package let promptTokens: Int
+    package let completionTokens: Int
+    package let seconds: Double
+
+    /// The message and its reply as one line of JSON.
+    package func jsonLine(message: String) -> String {
+        let line: JSONValue = [
+            "text": .string(message), "reply": .string(text), "prompt_tokens": .integer(promptTokens),
+            "completion_tokens": .integer(completionTokens), "seconds": .number(seconds.rounded(decimals: 4)),
+        ]
+        return String(decoding: line.encoded, as: UTF8.self)
     }
 }
 
@@ -84,19 +128,23 @@ extension LabelVerdict {
 }
 
 extension RoleEngine {
-    /// The labels of a role; nil when it replies or does not exist.
-    package func labels(ofRole name: String) -> [String]? { roles[name]?.labels }
+    /// The labels of a role. Throws if it does not exist, was not trained for, or replies in free text.
+    package func labels(ofRole name: String) throws(ServiceError) -> [String] {
+        guard let labels = try role(name).labels else {
+            throw ServiceError("role '\(name)' replies in free text; choose one with labels")
+        }
+        return labels
+    }
 
-    /// A message and its reply as one line of JSON.
-    package func jsonLine(text: String, reply: String, result: GenerationResult) -> String {
-        let line: JSONValue = [
-            "text": .string(text), "reply": .string(reply), "prompt_tokens": .integer(result.promptTokens),
-            "completion_tokens": .integer(result.generatedTokens),
-            "seconds": .number(
-                (result.queueSeconds + result.prefillSeconds + result.decodeSeconds).rounded(decimals: 4)
-            ),
-        ]
-        return String(decoding: line.encoded, as: UTF8.self)
+    /// Throws if the role does not exist, was not trained for, or answers with labels.
+    package func checkReplies(role name: String) throws(ServiceError) {
+        guard try role(name).labels == nil else {
+            throw ServiceError("role '\(name)' answers with labels; choose one that replies")
+        }
+    }
+
+    private func role(_ name: String) throws(ServiceError) -> Role {
+        do { return try book.role(name) } catch { throw ServiceError(error.description) }
     }
 }
 

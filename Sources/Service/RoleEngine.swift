@@ -19,7 +19,7 @@ package final class RoleEngine: Sendable {
     /// Loads the model and allocates all memory that the engine will ever use; `start` starts its thread.
     package init(
         file: ModelFile,
-        roles: RoleSet,
+        offer: RoleOffer,
         options: SchedulerOptions,
         metrics: ServerMetrics
     ) throws(ServiceError) {
@@ -27,7 +27,7 @@ package final class RoleEngine: Sendable {
             tokenizer = try Tokenizer.load(from: file)
             let model = try Model(file: file)
             builder = try PromptBuilder(tokenizer: tokenizer)
-            current = Mutex(try RoleBook(roles, builder: builder))
+            current = Mutex(try RoleBook(offer, builder: builder))
             scheduler = try Scheduler(model: model, options: options, metrics: metrics)
             summary = ModelSummary(file: file, model: model)
         } catch {
@@ -43,16 +43,17 @@ package final class RoleEngine: Sendable {
     /// The roles as they are now; a reload replaces them for later requests.
     var book: RoleBook { current.withLock { $0 } }
     package var roles: RoleSet { book.roles }
+    package var offer: RoleOffer { book.offer }
 
     /// Prefills and pins what the prompts of each role have in common, so that requests start behind it.
     package func pinPrefixes() throws(ServiceError) {
         try pin(book)
     }
 
-    /// Takes a new set of roles for requests from now on; on an error the old set stays.
-    package func replaceRoles(_ roles: RoleSet) throws(ServiceError) {
+    /// Takes other roles for requests from now on; on an error the old ones stay.
+    package func replaceRoles(_ offer: RoleOffer) throws(ServiceError) {
         let next: RoleBook
-        do { next = try RoleBook(roles, builder: builder) } catch { throw ServiceError("\(error)") }
+        do { next = try RoleBook(offer, builder: builder) } catch { throw ServiceError("\(error)") }
         try pin(next)
         let old = current.withLock { book in
             defer { book = next }
@@ -96,22 +97,42 @@ package final class RoleEngine: Sendable {
     }
 
     /// The work of replying to a conversation. maxTokens: the client's limit; the role's own stays in force.
-    func replyWork(_ role: Role, _ messages: [Message], maxTokens: Int?) throws(PromptError) -> GenerationRequest {
+    func replyWork(_ role: Role, _ messages: [Message], maxTokens: Int?) throws(PromptError) -> ReplyWork {
         let newTokens = min(maxTokens ?? .max, role.maxNewTokens, scheduler.options.maxNewTokens)
         let prompt = try prompt(role, messages, newTokens: newTokens)
-        return GenerationRequest(
-            prompt: prompt.tokens,
-            sharedPrefix: prompt.prefixCount,
-            maxNewTokens: newTokens,
-            stopTokens: stopTokens,
-            bannedFrom: TokenID(tokenizer.count),
-            bannedTokens: tokenizer.controlTokenIDs
+        if let rule = role.fixedReply(to: prompt.text) {
+            let tokens = tokenizer.encode(rule.reply).count
+            return .fixed(FixedAnswer(rule: rule, promptTokens: prompt.tokens.count, completionTokens: tokens))
+        }
+        return .generation(
+            GenerationRequest(
+                prompt: prompt.tokens,
+                sharedPrefix: prompt.prefixCount,
+                maxNewTokens: newTokens,
+                stopTokens: stopTokens,
+                bannedFrom: TokenID(tokenizer.count),
+                bannedTokens: tokenizer.controlTokenIDs
+            )
         )
     }
 
     private func prompt(_ role: Role, _ messages: [Message], newTokens: Int) throws(PromptError) -> Prompt {
         try builder.prompt(for: role, messages: messages, contextLimit: scheduler.tokenLimit - newTokens)
     }
+}
+
+/// How a conversation gets its reply.
+enum ReplyWork {
+    case generation(GenerationRequest)
+    /// A rule of the role has it; nothing is to be generated.
+    case fixed(FixedAnswer)
+}
+
+/// The reply of a rule. Tokens are counted as if the model had written it.
+struct FixedAnswer {
+    let rule: FixedReply
+    let promptTokens: Int
+    let completionTokens: Int
 }
 
 /// One text to be judged, before it is submitted.

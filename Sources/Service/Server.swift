@@ -14,7 +14,7 @@ package final class Server: ServiceLifecycle.Service {
     private let logger: Logger
     private let notifier: SystemdNotifier
     private let file: ModelFile
-    private let roles: RoleSet
+    private let offer: RoleOffer
     private let state: ServiceState
     private let main: Listener
     private let ops: Listener
@@ -28,8 +28,8 @@ package final class Server: ServiceLifecycle.Service {
         self.logger = logger
         notifier = SystemdNotifier()
         do {
-            roles = try RoleSet(directory: options.rolesDirectory)
             file = try ModelFile.open(options.model)
+            offer = try RoleOffer(directory: options.rolesDirectory, trained: try TrainedRoles(of: file))
             var inherited = try ListeningSocket.inherited()
             let mainSocket = try inherited.removeValue(forKey: "main") ?? .bind(path: options.mainSocket)
             isActivated = mainSocket.ownedPath == nil
@@ -48,7 +48,12 @@ package final class Server: ServiceLifecycle.Service {
         let build = [
             (name: "version", value: Build.version), (name: "model", value: ModelSummary.name(of: file)),
         ]
-        state = ServiceState(metrics: ServerMetrics(roles: roles.names, build: build))
+        let metrics = ServerMetrics(
+            roles: offer.roles.names,
+            fixedReplies: offer.fixedReplyLabels,
+            build: build
+        )
+        state = ServiceState(metrics: metrics)
     }
 
     /// Serves until a graceful shutdown is asked for. Health answers from the start. So does the API on a socket of our
@@ -92,21 +97,19 @@ package final class Server: ServiceLifecycle.Service {
 
     private func load() throws {
         logger.info("loading", metadata: ["model": "\(options.model)"])
-        let engine = try RoleEngine(file: file, roles: roles, options: options.scheduler, metrics: state.metrics)
+        let engine = try RoleEngine(file: file, offer: offer, options: options.scheduler, metrics: state.metrics)
         try engine.start()
         let findings = try Canary(engine: engine).run()
         state.becomeReady(engine)
         notifier.send("READY=1\nSTATUS=serving \(engine.summary.name)")
         let summary = engine.summary
-        logger.info(
-            "ready",
-            metadata: [
-                "model": "\(summary.name)", "weight_type": "\(summary.weightType)",
-                "weight_bytes": .stringConvertible(summary.weightBytes),
-                "roles": "\(roles.names.joined(separator: " "))",
-                "memory_budget_bytes": .stringConvertible(engine.scheduler.memoryBudgetBytes), "canary": "\(findings)",
-            ]
-        )
+        let metadata: Logger.Metadata = [
+            "model": "\(summary.name)", "weight_type": "\(summary.weightType)",
+            "weight_bytes": .stringConvertible(summary.weightBytes),
+            "memory_budget_bytes": .stringConvertible(engine.scheduler.memoryBudgetBytes), "canary": "\(findings)",
+        ]
+        logger.info("ready", metadata: metadata.merging(offer.logMetadata) { $1 })
+        offer.warn(logger)
         try engine.pinPrefixes()
     }
 
@@ -128,9 +131,10 @@ package final class Server: ServiceLifecycle.Service {
     private func reloadRoles() {
         guard case .ready(let engine) = state.phase else { return }
         do {
-            let roles = try RoleSet(directory: options.rolesDirectory)
-            try engine.replaceRoles(roles)
-            logger.info("roles reloaded", metadata: ["roles": "\(roles.names.joined(separator: " "))"])
+            let next = try RoleOffer(directory: options.rolesDirectory, trained: offer.trained)
+            try engine.replaceRoles(next)
+            logger.info("roles reloaded", metadata: next.logMetadata)
+            next.warn(logger)
         } catch {
             logger.error("roles not reloaded; the old ones stay", metadata: ["error": "\(error)"])
         }

@@ -1,4 +1,5 @@
 import Metrics
+import Roles
 import Scheduling
 
 /// `GET /status.json`: what the status page draws. Times are Unix seconds, sizes bytes, durations seconds.
@@ -43,7 +44,8 @@ struct StatusReport: Sendable {
 
     private var model: JSONValue {
         switch state.phase {
-        case .ready(let engine), .draining(.some(let engine)): engine.summary.json
+        case .ready(let engine), .draining(.some(let engine)):
+            engine.summary.json(trained: engine.offer.trained)
         case .loading, .draining(.none): .null
         }
     }

@@ -1,7 +1,7 @@
 import ArgumentParser
-import Scheduling
 import Glibc
 import Roles
+import Scheduling
 import Service
 
 struct Chat: ParsableCommand {
@@ -21,6 +21,7 @@ struct Chat: ParsableCommand {
     func run() throws {
         let engine = try engine.startEngine()
         defer { engine.scheduler.stop() }
+        try engine.checkReplies(role: role)
         var messages: [Message] = []
         if let message { return try turn(message, &messages, engine) }
         let isTerminal = isatty(STDIN_FILENO) != 0
@@ -40,11 +41,11 @@ struct Chat: ParsableCommand {
 
     private func turn(_ text: String, _ messages: inout [Message], _ engine: RoleEngine) throws {
         let asked = messages + [Message(author: .user, content: text)]
-        let (reply, result) = try engine.reply(to: asked, role: role) { piece in
+        let reply = try engine.reply(to: asked, role: role) { piece in
             if !json { write(piece) }
         }
-        write(json ? engine.jsonLine(text: text, reply: reply, result: result) + "\n" : "\n")
-        messages = asked + [Message(author: .assistant, content: reply)]
+        write(json ? reply.jsonLine(message: text) + "\n" : "\n")
+        messages = asked + [Message(author: .assistant, content: reply.text)]
         messages.removeFirst(max(0, messages.count - 2 * Self.maxTurns))
     }
 

@@ -20,6 +20,7 @@ struct Classify: ParsableCommand {
     func run() throws {
         let engine = try engine.startEngine()
         defer { engine.scheduler.stop() }
+        _ = try engine.labels(ofRole: role)  // before any text is read
         try engine.pinPrefixes()
         if !texts.isEmpty { return try show(texts, engine) }
         // As many lines at once as the batch takes: memory does not grow with the input.

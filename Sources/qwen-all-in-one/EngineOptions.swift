@@ -46,10 +46,10 @@ struct EngineOptions: ParsableArguments {
 
     /// Loads the model and starts the engine's thread.
     func startEngine() throws -> RoleEngine {
-        let roleSet = try RoleSet(directory: roles)
         let file = try ModelFile.open(try checkedModel)
-        let metrics = ServerMetrics(roles: roleSet.names, build: [])
-        let engine = try RoleEngine(file: file, roles: roleSet, options: try schedulerOptions, metrics: metrics)
+        let offer = try RoleOffer(directory: roles, trained: try TrainedRoles(of: file))
+        let metrics = ServerMetrics(roles: offer.roles.names, build: [])
+        let engine = try RoleEngine(file: file, offer: offer, options: try schedulerOptions, metrics: metrics)
         try engine.start()
         return engine
     }

@@ -24,9 +24,7 @@ struct Evaluate: ParsableCommand {
     func run() throws {
         let engine = try engine.startEngine()
         defer { engine.scheduler.stop() }
-        guard let labels = engine.labels(ofRole: role) else {
-            throw ServiceError("\(role) is no label role; name one with --role")
-        }
+        let labels = try engine.labels(ofRole: role)
         let examples = try LabelledExamples(path: file, labels: labels, limit: limit ?? .max)
         try engine.pinPrefixes()
         var evaluation = Evaluation(labels: labels)

@@ -4,9 +4,12 @@ import Testing
 @testable import Metrics
 
 @Suite struct ServerMetricsTests {
+    private let hello = FixedReplyLabels(role: "chat", rule: "hello")
+
     private func makeMetrics() -> ServerMetrics {
         ServerMetrics(
             roles: ["chat", "sentiment", "chat"],
+            fixedReplies: [hello, FixedReplyLabels(role: "other", rule: "other"), hello],
             build: [("version", "0.1.0"), ("model", "qwen \"1.5\"")]
         )
     }
@@ -32,7 +35,7 @@ import Testing
         "llm_generation_tokens_total", "llm_requests_total", "llm_time_to_first_token_seconds",
         "llm_inter_token_latency_seconds", "llm_e2e_request_latency_seconds", "llm_request_queue_time_seconds",
         "llm_request_prefill_time_seconds", "llm_request_decode_time_seconds", "llm_admission_rejections_total",
-        "llm_build_info", "llm_memory_budget_bytes", "process_resident_memory_bytes",
+        "llm_fixed_replies_total", "llm_build_info", "llm_memory_budget_bytes", "process_resident_memory_bytes",
         "process_virtual_memory_bytes", "process_cpu_seconds_total", "process_open_fds",
         "process_start_time_seconds",
     ])
@@ -46,6 +49,8 @@ import Testing
         let metrics = makeMetrics()
         metrics.countRequest(role: "chat", outcome: .success, seconds: 0.03)
         metrics.countRequest(role: "added-by-reload", outcome: .failed, seconds: 1)
+        metrics.countFixedReply(hello)
+        metrics.countFixedReply(FixedReplyLabels(role: "chat", rule: "added-by-reload"))
         metrics.countRejection(.tooLong)
         metrics.countResponse(status: 204)
         metrics.countResponse(status: 999)
@@ -56,6 +61,13 @@ import Testing
         #expect(text.contains("llm_e2e_request_latency_seconds_bucket{role=\"chat\",le=\"0.05\"} 1\n"))
         #expect(text.contains("llm_admission_rejections_total{reason=\"too_long\"} 1\n"))
         #expect(text.contains("llm_http_responses_total{class=\"2xx\"} 1\n"))
+        let fixed = text.split(separator: "\n").filter { $0.hasPrefix("llm_fixed_replies_total{") }
+        #expect(
+            fixed == [
+                "llm_fixed_replies_total{role=\"chat\",rule=\"hello\"} 1",
+                "llm_fixed_replies_total{role=\"other\",rule=\"other\"} 1",
+            ]
+        )
         #expect(metrics.requestsEnded == 2)
     }
 

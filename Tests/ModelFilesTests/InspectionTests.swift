@@ -26,6 +26,19 @@ import Testing
         #expect(inspection.bytesByType["q4_0"] == 6 * 64 / 32 * 18)
     }
 
+    @Test func showsEveryRole() throws {
+        let folder = try TemporaryFolder()
+        var writer = GGUFWriter()
+        writer.add("general.architecture", .string("qwen2"))
+        writer.add(ModelFile.rolesKey, .strings((0..<65).map { "r\($0)" }))
+        let path = folder.file("x.gguf")
+        try writer.write(to: path)
+        let inspection = Inspection(try ModelFile.open(path))
+        let roles = try #require(inspection.metadata.first { $0.key == ModelFile.rolesKey })
+        #expect(roles.value == .list((0..<64).map { .text("r\($0)") }))
+        #expect(roles.isAbbreviated)
+    }
+
     @Test func abbreviatesAndEscapes() throws {
         let folder = try TemporaryFolder()
         var writer = GGUFWriter()

@@ -66,7 +66,8 @@ extension Role {
             system: "S",
             input: InputRule(maxCharacters: characters, overflow: .truncate),
             output: .labels(labels, maxTokens: maxTokens),
-            annotate: []
+            annotate: [],
+            fixedReplies: []
         )
     }
 
@@ -76,7 +77,8 @@ extension Role {
             system: "C",
             input: InputRule(maxCharacters: characters, overflow: overflow),
             output: .reply(maxCharacters: 60),
-            annotate: ["sentiment"]
+            annotate: ["sentiment"],
+            fixedReplies: []
         )
     }
 }

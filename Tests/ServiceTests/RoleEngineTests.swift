@@ -12,7 +12,7 @@ import Testing
     init() throws { test = try TestEngine() }
 
     /// The project's sentiment role alone, under another name.
-    func otherRoles() throws -> RoleSet {
+    func otherRoles() throws -> RoleOffer {
         let directory = "/tmp/service-roles-\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
         mkdir(directory, 0o700)
         let text =
@@ -24,7 +24,7 @@ import Testing
             unlink("\(directory)/mood.yaml")
             rmdir(directory)
         }
-        return try RoleSet(directory: directory)
+        return try RoleOffer(directory: directory, trained: nil)
     }
 
     @Test func pinnedPrefixesChangeCostAndNothingElse() throws {
@@ -56,13 +56,13 @@ import Testing
 
     @Test func repliesPieceByPiece() throws {
         var pieces = ""
-        let (text, result) = try engine.reply(
+        let reply = try engine.reply(
             to: [Message(author: .user, content: "你好")],
             role: "chat",
             maxTokens: 20
         ) { pieces += $0 }
-        #expect(pieces == text)
-        #expect(result.generatedTokens == 20)
+        #expect(pieces == reply.text)
+        #expect(reply.completionTokens == 20)
     }
 
     @Test func sayWhichRoleDoesWhat() {

@@ -7,7 +7,7 @@ import Testing
 
 @Suite struct RoleReloadTests {
     /// Role files by name in a folder of their own.
-    private func roles(_ files: [(name: String, system: String)]) throws -> RoleSet {
+    private func roles(_ files: [(name: String, system: String)]) throws -> RoleOffer {
         let folder = "/tmp/role-reload-test-\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
         mkdir(folder, 0o700)
         defer {
@@ -25,14 +25,14 @@ import Testing
             _ = Array(text.utf8).withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
             close(descriptor)
         }
-        return try RoleSet(directory: folder)
+        return try RoleOffer(directory: folder, trained: nil)
     }
 
     @Test func aFailedReloadKeepsNoPrefix() throws {
         let test = try TestEngine()
         let engine = test.engine
         try engine.pinPrefixes()
-        let before = engine.roles
+        let before = engine.offer
         let pinned = engine.scheduler.snapshot.kvBlocksPinned
         // Whatever the order: some prefixes are pinned before the one that does not fit.
         let next = try roles(
@@ -41,7 +41,7 @@ import Testing
             ]
         )
         #expect(throws: ServiceError.self) { try engine.replaceRoles(next) }
-        #expect(engine.roles == before)
+        #expect(engine.offer == before)
         #expect(engine.scheduler.snapshot.kvBlocksPinned == pinned)
     }
 }

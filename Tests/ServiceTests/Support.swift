@@ -44,13 +44,19 @@ struct Recorder: ResponseSink, ~Copyable {
     }
 }
 
-/// A small model with random weights whose tokens are single bytes, and the project's own roles.
+/// A small model with random weights whose tokens are single bytes, and roles: the project's own unless others are given.
 final class TestEngine: Sendable {
     let engine: RoleEngine
     let metrics: ServerMetrics
     let state: ServiceState
 
-    init(queueLimit: Int = 8, maxSequences: Int = 4) throws {
+    /// - Parameter trained: the roles that the model's file names.
+    init(
+        roles directory: String = "\(packageRoot)/roles",
+        trained: [String]? = nil,
+        queueLimit: Int = 8,
+        maxSequences: Int = 4
+    ) throws {
         let path = "/tmp/service-test-\(getpid())-\(UInt32.random(in: 0...UInt32.max)).gguf"
         defer { unlink(path) }
         try Synthesizer.synthesize(
@@ -58,16 +64,17 @@ final class TestEngine: Sendable {
             name: "tiny",
             type: .f32,
             seed: 7,
-            tokenizer: Self.tokenizer,
+            tokenizer: Self.tokenizer + (trained.map { [(ModelFile.rolesKey, .strings($0))] } ?? []),
             to: path
         )
-        let roles = try RoleSet(directory: "\(packageRoot)/roles")
-        metrics = ServerMetrics(roles: roles.names, build: [])
+        let file = try ModelFile.open(path)
+        let offer = try RoleOffer(directory: directory, trained: try TrainedRoles(of: file))
+        metrics = ServerMetrics(roles: offer.roles.names, fixedReplies: offer.fixedReplyLabels, build: [])
         var options = SchedulerOptions()
         options.threads = 1
         options.queueLimit = queueLimit
         options.maxSequences = maxSequences
-        engine = try RoleEngine(file: try ModelFile.open(path), roles: roles, options: options, metrics: metrics)
+        engine = try RoleEngine(file: file, offer: offer, options: options, metrics: metrics)
         try engine.start()
         state = ServiceState(metrics: metrics)
         state.becomeReady(engine)
@@ -95,6 +102,23 @@ final class TestEngine: Sendable {
             ("tokenizer.ggml.merges", .array(MetadataArray([[UInt8]]()))),
         ]
     }
+}
+
+/// A directory of role files that is gone when `body` returns. Each text follows the lines of name, system and input.
+func withRoles<Result>(_ files: [String: String], _ body: (String) throws -> Result) throws -> Result {
+    let folder = "/tmp/service-roles-\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
+    mkdir(folder, 0o700)
+    defer {
+        for name in files.keys { unlink("\(folder)/\(name).yaml") }
+        rmdir(folder)
+    }
+    for (name, rest) in files {
+        let text = "name: \(name)\nsystem: s\ninput: { max_characters: 20, overflow: reject }\n\(rest)\n"
+        guard let file = fopen("\(folder)/\(name).yaml", "w") else { throw ServiceError("no file") }
+        fputs(text, file)
+        fclose(file)
+    }
+    return try body(folder)
 }
 
 func post(_ path: String, _ body: String) -> Call {
