@@ -20,7 +20,7 @@ RUN_DIR ?= .run
 
 export HTTPS_PORT HTTP_PORT ADDRESS MODEL ROLES THREADS CERT KEY BINARY RUN_DIR
 
-.PHONY: help deps build run test test-unit test-e2e format clean
+.PHONY: help deps build run test test-unit test-arm test-e2e format clean
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -35,10 +35,13 @@ build: ## build the release program
 run: ## build and serve on https://localhost:8443 until Ctrl-C
 	@packaging/dev/run.sh
 
-test: test-unit test-e2e ## everything below
+test: test-unit test-arm test-e2e ## everything below
 
 test-unit: ## the Swift tests
 	@packaging/dev/test.sh unit
+
+test-arm: ## the SIMD kernels bit for bit, AVX2 and NEON (in an emulator of the Raspberry Pi 4's processor)
+	@packaging/dev/test-arm.sh
 
 test-e2e: ## the real program behind the real nginx, with curl, clients and a browser
 	@packaging/dev/test.sh e2e

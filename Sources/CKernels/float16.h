@@ -25,12 +25,13 @@ static inline float ck_from_f16(uint16_t half) {
     return ck_float_from_bits(sign | ck_bits_from_float(value));
 }
 
-/// Clamped to the largest finite F16; NaN becomes it too.
+/// Clamped to the largest finite F16; NaN of either sign becomes it too.
 static inline uint16_t ck_to_f16_clamped(float value) {
+    value = value < 65504 ? value : 65504;
+    value = value > -65504 ? value : -65504;
     const uint32_t bits = ck_bits_from_float(value);
     const uint16_t sign = (uint16_t)(bits >> 16 & 0x8000);
     const uint32_t magnitude = bits & 0x7fffffff;
-    if (magnitude >= 0x477fe000) return sign | 0x7bff;            // 65504 and beyond
     if (magnitude < 0x38800000) {                                  // below 2^-14: subnormal, unit 2^-24
         // Adding 0.5 leaves the rounded multiple of 2^-24 in the low bits.
         return sign | (uint16_t)(ck_bits_from_float(ck_float_from_bits(magnitude) + 0.5f) - 0x3f000000);

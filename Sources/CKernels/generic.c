@@ -1,10 +1,28 @@
-// Portable kernels: the same layouts and per-block integers as every other set, plain multiply and add for floats.
+// Portable kernels, and what every other set computes: the same integers and the same order of float operations. Built
+// for a processor with fused multiply-add, as every 64-bit ARM is, they give the bits of the other sets; without it a
+// product is rounded before it is added.
 #include <float.h>
 #include <math.h>
 #include <string.h>
 
 #include "float16.h"
 #include "kernels.h"
+
+/// a·b + c, rounded once where the processor can.
+static inline float multiply_add(float a, float b, float c) {
+#if defined(__FP_FAST_FMAF) || defined(__FMA__)
+    return fmaf(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+/// The order of a vector's sum: halves are added until one value is left.
+static inline float sum_lanes(const float lanes[8]) {
+    float four[4];
+    for (size_t j = 0; j < 4; j++) four[j] = lanes[j] + lanes[j + 4];
+    return (four[0] + four[2]) + (four[1] + four[3]);
+}
 
 #define SUM_COLUMNS(TYPE, CONVERT)                                                                          \
     for (size_t row = 0; row < count; row++) {                                                              \
@@ -13,7 +31,8 @@
             const TYPE *lane = (const TYPE *)w + panel * columns * CK_PANEL;                                \
             float sum[CK_PANEL] = {0};                                                                      \
             for (size_t k = 0; k < columns; k++, lane += CK_PANEL)                                          \
-                for (size_t j = 0; j < CK_PANEL; j++) sum[j] += values[k] * CONVERT(lane[j]);               \
+                for (size_t j = 0; j < CK_PANEL; j++)                                                       \
+                    sum[j] = multiply_add(values[k], CONVERT(lane[j]), sum[j]);                             \
             memcpy(y + row * y_stride + panel * CK_PANEL, sum, sizeof sum);                                 \
         }                                                                                                   \
     }
@@ -63,8 +82,10 @@ static inline void panels_quantised(block_dot *dot, size_t block_bytes, const ui
             for (size_t b = 0; b < blocks; b++, block += block_bytes) {
                 int32_t sum[CK_PANEL] = {0};
                 dot(block + 2 * CK_PANEL, quants + b * CK_BLOCK, sum);
-                for (size_t j = 0; j < CK_PANEL; j++)
-                    total[j] += (float)sum[j] * (ck_from_f16(((const uint16_t *)block)[j]) * scales[b]);
+                for (size_t j = 0; j < CK_PANEL; j++) {
+                    const float scale = ck_from_f16(((const uint16_t *)block)[j]) * scales[b];
+                    total[j] = multiply_add((float)sum[j], scale, total[j]);
+                }
             }
             memcpy(y + row * y_stride + panel * CK_PANEL, total, sizeof total);
         }
@@ -82,10 +103,9 @@ static void panels_q4_0(const uint8_t *w, size_t panels, size_t columns, const c
 }
 
 static void rms_norm(const float *x, const float *weight, size_t n, size_t stride, float eps, float *y) {
-    float lanes[8] = {0}, sum = 0;
-    for (size_t i = 0; i < stride; i++) lanes[i % 8] += x[i] * x[i];
-    for (size_t j = 0; j < 8; j++) sum += lanes[j];
-    const float scale = 1 / sqrtf(sum / (float)n + eps);
+    float lanes[8] = {0};
+    for (size_t i = 0; i < stride; i++) lanes[i % 8] = multiply_add(x[i], x[i], lanes[i % 8]);
+    const float scale = 1 / sqrtf(sum_lanes(lanes) / (float)n + eps);
     for (size_t i = 0; i < stride; i++) y[i] = weight[i] * (x[i] * scale);
 }
 
@@ -108,16 +128,17 @@ static void quantize(const float *x, size_t stride, int8_t *quants, float *scale
 
 /// e^x by 2^n · p(r), |r| <= ln2/2, relative error below 2e-7; clamped to the range of normal floats; exact at 0.
 static inline float exponential(float x) {
-    x = x < -87.3f ? -87.3f : x > 88.3f ? 88.3f : x;
+    x = x > -87.3f ? x : -87.3f;
+    x = x < 88.3f ? x : 88.3f;
     const float n = rintf(x * 1.44269504f);
-    const float r = x - n * 0.693145752f - n * 1.42860677e-6f;
+    const float r = multiply_add(-n, 1.42860677e-6f, multiply_add(-n, 0.693145752f, x));
     float p = 1.38888889e-3f;
-    p = p * r + 8.33333333e-3f;
-    p = p * r + 4.16666667e-2f;
-    p = p * r + 1.66666667e-1f;
-    p = p * r + 0.5f;
-    p = p * r + 1;
-    p = p * r + 1;
+    p = multiply_add(p, r, 8.33333333e-3f);
+    p = multiply_add(p, r, 4.16666667e-2f);
+    p = multiply_add(p, r, 1.66666667e-1f);
+    p = multiply_add(p, r, 0.5f);
+    p = multiply_add(p, r, 1);
+    p = multiply_add(p, r, 1);
     return ck_float_from_bits(ck_bits_from_float(p) + ((uint32_t)(int32_t)n << 23));
 }
 
@@ -141,25 +162,26 @@ static inline float cached(const ck_queries *a, size_t at) {
 static void attend(const ck_queries *a, size_t query) {
     const int32_t position = a->position[query];
     const float *q = a->q[query];
-    float out[CK_MAX_HEAD] = {0}, largest = -FLT_MAX, lanes[8] = {0}, total = 0;
+    float out[CK_MAX_HEAD] = {0}, largest = -FLT_MAX, lanes[8] = {0};
     for (int32_t start = 0; start <= position; start += CK_BLOCK) {
         const size_t k = (size_t)a->blocks[start / CK_BLOCK] * a->block_stride, v = k + a->head_dim * CK_BLOCK;
         float p[CK_BLOCK] = {0}, block_largest = largest;
         for (size_t d = 0; d < a->head_dim; d++)
-            for (size_t t = 0; t < CK_BLOCK; t++) p[t] += q[d] * cached(a, k + d * CK_BLOCK + t);
+            for (size_t t = 0; t < CK_BLOCK; t++) p[t] = multiply_add(q[d], cached(a, k + d * CK_BLOCK + t), p[t]);
         for (size_t t = 0; t < CK_BLOCK; t++)
             if (start + (int32_t)t <= position && p[t] > block_largest) block_largest = p[t];
         const float rescale = exponential(largest - block_largest);
         for (size_t t = 0; t < CK_BLOCK; t++)
             p[t] = start + (int32_t)t <= position ? exponential(p[t] - block_largest) : 0;
         for (size_t j = 0; j < 8; j++)
-            lanes[j] = lanes[j] * rescale + (p[j] + p[j + 8] + (p[j + 16] + p[j + 24]));
+            lanes[j] = multiply_add(lanes[j], rescale, p[j] + p[j + 8] + (p[j + 16] + p[j + 24]));
         for (size_t d = 0; d < a->head_dim; d++) out[d] *= rescale;
         for (size_t t = 0; t < CK_BLOCK; t++)
-            for (size_t d = 0; d < a->head_dim; d++) out[d] += p[t] * cached(a, v + t * a->head_stride + d);
+            for (size_t d = 0; d < a->head_dim; d++)
+                out[d] = multiply_add(p[t], cached(a, v + t * a->head_stride + d), out[d]);
         largest = block_largest;
     }
-    for (size_t j = 0; j < 8; j++) total += lanes[j];
+    const float total = sum_lanes(lanes);
     for (size_t d = 0; d < a->head_dim; d++) a->out[query][d] = out[d] / total;
 }
 

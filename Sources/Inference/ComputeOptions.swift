@@ -1,21 +1,25 @@
 import CKernels
 package import ModelFiles
 
-/// A set of kernels. Results are the same bit for bit within one set only.
+/// A set of kernels. Results are the same bit for bit in all sets but `generic`, which is one of them only where the
+/// compiler may assume fused multiply-add, as on 64-bit ARM.
 package enum InstructionSet: String, Sendable, CaseIterable {
     /// Portable C.
     case generic
     /// AVX2, FMA and F16C.
     case avx2
+    /// NEON of Armv8.0, which every 64-bit ARM has.
+    case neon
 
     /// The fastest that this processor has.
-    package static var best: Self { ck_kernels_avx2() == nil ? .generic : .avx2 }
+    package static var best: Self { [.avx2, .neon].first { $0.kernels != nil } ?? .generic }
 
     /// nil where the processor lacks it.
     var kernels: UnsafePointer<ck_kernels>? {
         switch self {
         case .generic: ck_kernels_generic()
         case .avx2: ck_kernels_avx2()
+        case .neon: ck_kernels_neon()
         }
     }
 }

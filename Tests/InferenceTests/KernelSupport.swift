@@ -27,7 +27,9 @@ struct SeededNumbers: RandomNumberGenerator {
 let allTypes: [UInt32] = [UInt32(CK_F32), UInt32(CK_F16), UInt32(CK_BF16), UInt32(CK_Q8_0), UInt32(CK_Q4_0)]
 
 /// All kernels of this processor.
-var allKernels: [UnsafePointer<ck_kernels>] { [ck_kernels_generic(), ck_kernels_avx2()].compactMap { $0 } }
+var allKernels: [UnsafePointer<ck_kernels>] {
+    [ck_kernels_generic(), ck_kernels_avx2(), ck_kernels_neon()].compactMap { $0 }
+}
 
 /// A packed matrix with the memory it needs.
 final class TestMatrix {

@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that are missing: `deps.sh run` to build and serve, `deps.sh test` for the tests as well.
+# Installs the Debian packages that are missing: `deps.sh run` to build and serve, `deps.sh test` for the tests as well,
+# `deps.sh arm` to build and run programs for 64-bit ARM on another processor.
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
 
 packages=(binutils ca-certificates curl git libc6-dev libfcgi-dev libstdc++-12-dev nginx openssl pkg-config)
-if [ "${1:-run}" = test ]; then
-    packages+=(chromium chromium-driver fonts-noto-cjk procps prometheus python3 python3-venv)
-fi
+case "${1:-run}" in
+test) packages+=(chromium chromium-driver fonts-noto-cjk procps prometheus python3 python3-venv) ;;
+arm) packages=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user) ;;
+esac
 
 command -v dpkg-query >/dev/null || die "This is no Debian system: install ${packages[*]} with your package manager, then use BINARY= or the scripts in packaging/dev."
 

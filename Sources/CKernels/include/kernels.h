@@ -57,7 +57,8 @@ typedef struct ck_queries {
 typedef void ck_panels_fn(const uint8_t *w, size_t panels, size_t columns, const ck_activations *x, size_t first,
                           size_t count, float *y, size_t y_stride);
 
-/// The kernels of one instruction set. Sums of floats may differ between sets; within one they never do.
+/// The kernels of one instruction set. Sets with fused multiply-add give the same bits: those of generic.c built for such
+/// a processor. Without it, sums of floats round another way. Arguments are finite, but for those of to_f16 and exp.
 typedef struct ck_kernels {
     const char *name;
     ck_panels_fn *panels_f32, *panels_f16, *panels_bf16, *panels_q8_0, *panels_q4_0;
@@ -67,11 +68,11 @@ typedef struct ck_kernels {
     void (*quantize)(const float *x, size_t stride, int8_t *quants, float *scales, int32_t *sums);
     /// gate = silu(gate) · up; n is a multiple of 8.
     void (*swiglu)(float *gate, const float *up, size_t n);
-    /// Rounds to nearest even, clamped to ±65504 (NaN too becomes finite); n is a multiple of 8.
+    /// Rounds to nearest even, clamped to ±65504, which NaN becomes too; n is a multiple of 8.
     void (*to_f16)(const float *x, uint16_t *y, size_t n);
     /// Softmax attention over the blocks of the cache, 32 tokens at a time at absolute positions.
     void (*attention)(const ck_queries *queries);
-    /// e^x, for tests; n is a multiple of 8.
+    /// e^x, for tests; x clamped to -87.3...88.3, NaN to -87.3; n is a multiple of 8.
     void (*exp)(const float *x, float *y, size_t n);
 } ck_kernels;
 
@@ -79,6 +80,8 @@ typedef struct ck_kernels {
 const ck_kernels *ck_kernels_generic(void);
 /// AVX2, FMA and F16C; NULL where the processor lacks them.
 const ck_kernels *ck_kernels_avx2(void);
+/// NEON as every 64-bit ARM has it (Armv8.0); NULL on any other processor.
+const ck_kernels *ck_kernels_neon(void);
 
 /// The panel kernel for a ggml type, NULL for a type without one.
 ck_panels_fn *ck_panels_for(const ck_kernels *kernels, uint32_t type);
