@@ -21,7 +21,7 @@ from weights import load_weights, save_weights
 # Shares of a stage's tokens by kind, at its start and at its end; between, they change linearly.
 MIXTURES = {
     "pretrain": {"text": (1, 1)},
-    "roles": {"sentiment": (0.33, 0.28), "everyday": (0.04, 0.05), "chat": (0.15, 0.45), "counselling": (0.38, 0.12),
+    "roles": {"sentiment": (0.33, 0.26), "everyday": (0.04, 0.13), "chat": (0.15, 0.45), "counselling": (0.38, 0.06),
               "triage": (0.03, 0.03), "offensive": (0.07, 0.07)},
 }
 

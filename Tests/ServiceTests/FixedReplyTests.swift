@@ -115,6 +115,21 @@ import Testing
         #expect(try choice(answer.json)["message"]?["content"] == "你也好。")
     }
 
+    @Test func goesOutWithoutVerdictsWhenTheQueueIsFull() throws {
+        var roles = Self.plainChat
+        roles["chat"]? += "\nannotate: [mood]"
+        roles["mood"] = "output: { labels: [a, b] }\n"
+        let own = try withRoles(roles) { try TestEngine(roles: $0, queueLimit: 0, maxSequences: 1) }
+        let blocker = try own.engine.scheduler.submit(
+            GenerationRequest(prompt: [1, 2, 3], maxNewTokens: 900, bannedTokens: [256, 257, 258])
+        )
+        let service = MainServiceTests.service(own.state)
+        let alone = try answer(body("你好"), service)
+        #expect(alone.status == 200 && alone.json["labels"]?["mood"] == nil)
+        #expect(try choice(alone.json)["message"]?["content"] == "你也好。")
+        blocker.cancel()
+    }
+
     @Test func countsByRoleAndRule() throws {
         let own = try withRoles(Self.plainChat) { try TestEngine(roles: $0) }
         let service = MainServiceTests.service(own.state)
