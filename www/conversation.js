@@ -35,6 +35,8 @@ async function httpError(response) {
 
 export class Conversation {
   #messages = [];
+  /** Nobody else's requests may show what this conversation left in the server's prefix cache. */
+  #salt = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 
   /**
    * Sends a user message and streams the reply. On success both are remembered; after an abort, the part that came is.
@@ -75,7 +77,7 @@ export class Conversation {
     const response = await fetch("/v1/chat/completions", {
       method: "POST",
       headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ model: "chat", stream: true, messages }),
+      body: JSON.stringify({ model: "chat", stream: true, cache_salt: this.#salt, messages }),
       signal,
     });
     if (!response.ok) throw await httpError(response);

@@ -68,11 +68,12 @@ function showEngine(engine) {
   byId("slots").replaceChildren(
     ...Array.from({ length: engine.max_sequences }, (_, slot) => element("span", "", busy.has(slot) ? "busy" : "")),
   );
-  const { used, pinned, total } = engine.kv_blocks;
+  const { used, pinned, cached, total } = engine.kv_blocks;
   const share = total > 0 ? (used / total) * 100 : 0;
   figure("cache", share.toFixed(share < 10 ? 1 : 0), "%");
   byId("cache-detail").textContent = say(
-    `${used} / ${total} 块，角色常驻 ${pinned}`, `${used} of ${total} blocks, ${pinned} pinned for roles`,
+    `${used} / ${total} 块，角色常驻 ${pinned}，对话缓存 ${cached}`,
+    `${used} of ${total} blocks, ${pinned} pinned for roles; ${cached} more keep conversations`,
   );
   byId("cache-bar").style.width = `${share}%`;
 }

@@ -9,12 +9,27 @@ extension ServerMetrics {
             .gauge("llm_num_requests_running", "Sequences in the batch.", requestsRunning),
             .gauge("llm_num_requests_waiting", "Requests in the queue.", requestsWaiting),
             .gauge("llm_kv_cache_usage_ratio", "Share of the KV blocks in use, from 0 to 1.", kvCacheUsage),
+            .gauge(
+                "llm_kv_cache_cached_blocks",
+                "KV blocks not in use that hold what ended requests computed.",
+                kvCacheCachedBlocks
+            ),
             .counter(
                 "llm_prefix_cache_queries_total",
                 "Prompt tokens looked up in the prefix cache.",
                 prefixCacheQueries
             ),
             .counter("llm_prefix_cache_hits_total", "Prompt tokens taken from the prefix cache.", prefixCacheHits),
+            .counter(
+                "llm_conversation_cache_hits_total",
+                "Requests that went on from what an earlier one computed, beyond a role's prefix.",
+                conversationCacheHits
+            ),
+            .counter(
+                "llm_conversation_cache_tokens_total",
+                "Prompt tokens that these took from the prefix cache, beyond a role's prefix.",
+                conversationCacheTokens
+            ),
             .counter("llm_prompt_tokens_total", "Prompt tokens of started requests, cached ones too.", promptTokens),
             .counter("llm_generation_tokens_total", "Tokens generated.", generationTokens),
         ]

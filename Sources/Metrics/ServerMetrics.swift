@@ -39,8 +39,11 @@ package final class ServerMetrics: Sendable {
     package let requestsWaiting = Gauge()
     /// 0…1
     package let kvCacheUsage = Gauge()
+    package let kvCacheCachedBlocks = Gauge()
     package let prefixCacheQueries = Counter()
     package let prefixCacheHits = Counter()
+    package let conversationCacheHits = Counter()
+    package let conversationCacheTokens = Counter()
     package let promptTokens = Counter()
     package let generationTokens = Counter()
     package let timeToFirstToken = Histogram()

@@ -3,9 +3,6 @@ package import ModelFiles
 /// Token ids ready for prefill, and what had to be left out.
 package struct Prompt: Sendable, Equatable {
     package var tokens: [TokenID]
-    /// The first so many tokens equal the start of `PromptBuilder.prefix(of:)`; found by comparison. All of the
-    /// prefix as a rule, less when the text starts with a line break or the client added to the system block.
-    package var prefixCount: Int
     /// A user text was cut to the role's limit.
     package var truncated: Bool
     /// Messages dropped from the start of the conversation to fit the context; an even number.

@@ -77,7 +77,6 @@ package struct PromptBuilder: Sendable {
         let tokens = head + kept.reversed().joined() + tail
         return Prompt(
             tokens: tokens,
-            prefixCount: zip(tokens, prefix(of: role)).prefix { $0 == $1 }.count,
             truncated: plan.truncated,
             droppedMessages: 2 * (plan.turns.count - kept.count),
             text: plan.text.text,

@@ -3,14 +3,16 @@ import Synchronization
 
 /// Metrics and progress.
 extension Engine {
-    func countAdmission(_ sequence: Sequence) {
+    func countAdmission(_ sequence: Sequence, _ lease: BlockPool.Lease) {
         let slot = progress.slots[sequence.slot]
         slot.promptTokens.store(sequence.promptCount, ordering: .relaxed)
         slot.admittedAt.store(sequence.admittedAt, ordering: .relaxed)
         guard sequence.job.purpose == .generate else { return }
         metrics.promptTokens.add(sequence.promptCount)
         metrics.prefixCacheQueries.add(sequence.promptCount)
-        metrics.prefixCacheHits.add(sequence.cached)
+        metrics.prefixCacheHits.add(lease.cached)
+        if lease.cachedConversation > 0 { metrics.conversationCacheHits.add() }
+        metrics.conversationCacheTokens.add(lease.cachedConversation)
         metrics.queueTime.observe(Clock.seconds(from: sequence.job.submittedAt, to: sequence.admittedAt))
     }
 
@@ -36,10 +38,12 @@ extension Engine {
     func publishUse() {
         let pinned = prefixes.blockCount
         progress.running.store(running.count, ordering: .relaxed)
-        progress.blocksUsed.store(allocator.usedCount, ordering: .relaxed)
+        progress.blocksUsed.store(pool.usedCount, ordering: .relaxed)
+        progress.blocksCached.store(pool.cachedCount, ordering: .relaxed)
         progress.blocksPinned.store(pinned, ordering: .relaxed)
         metrics.requestsRunning.set(running.count)
-        metrics.kvCacheUsage.set(Double(allocator.usedCount) / Double(max(1, allocator.count)))
+        metrics.kvCacheUsage.set(Double(pool.usedCount) / Double(max(1, pool.count)))
+        metrics.kvCacheCachedBlocks.set(pool.cachedCount)
     }
 
     func publishSlots() {

@@ -20,62 +20,41 @@ extension Engine {
     private func fits(_ job: Job) -> Bool {
         if job.purpose == .unpin { return true }
         guard !freeSlots.isEmpty else { return false }
-        let needed = blocksNeeded(job) - (sharedPrefix(of: job)?.shared.count ?? 0)
-        return needed <= allocator.freeCount || needed > allocator.count - prefixes.blockCount
+        return running.isEmpty || pool.fits(job.request.prompt, capacity: capacity(job), space: job.request.cacheSpace)
     }
 
     private func admit(_ job: Job) {
-        let prefix = sharedPrefix(of: job)
-        let needed = blocksNeeded(job) - (prefix?.shared.count ?? 0)
-        guard let own = allocator.allocate(needed), let slot = freeSlots.popLast() else {
+        let space = job.request.cacheSpace
+        guard let lease = pool.lease(job.request.prompt, capacity: capacity(job), space: space) else {
             return endWaiting(job, .failed(.noRoom))
         }
-        if let prefix {
-            allocator.retain(prefix.shared)
-            if let partial = prefix.partial, let copy = own.first { executor.copyBlock(from: partial, to: copy) }
-        }
+        if let (source, target) = lease.copy { executor.copyBlock(from: source, to: target) }
         let sequence = Sequence(
             job: job,
-            slot: slot,
-            blocks: (prefix?.shared ?? []) + own,
-            cached: prefix?.tokens ?? 0,
+            slot: freeSlots.removeLast(),
+            blocks: lease.blocks,
+            cached: lease.cached,
             admittedAt: Clock.now()
         )
-        executor.setBlockTable(sequence: slot, blocks: sequence.blocks)
+        executor.setBlockTable(sequence: sequence.slot, blocks: sequence.blocks)
         running.append(sequence)
-        countAdmission(sequence)
+        countAdmission(sequence, lease)
     }
 
-    /// All blocks that the job may ever use, so that it can't fail midway.
-    private func blocksNeeded(_ job: Job) -> Int {
-        let tokens = job.request.prompt.count + job.request.maxNewTokens
-        return (tokens + ComputeContext.blockTokens - 1) / ComputeContext.blockTokens
-    }
-
-    /// What a pinned prefix gives: whole blocks to share, a partly used one to copy. The prompt's last token is always
-    /// left to compute, in a block of the sequence's own.
-    private func sharedPrefix(of job: Job) -> (tokens: Int, shared: ArraySlice<Int32>, partial: Int32?)? {
-        let request = job.request
-        guard job.purpose == .generate, request.sharedPrefix > 0,
-            let blocks = prefixes.blocks(of: request.prompt.prefix(request.sharedPrefix))
-        else { return nil }
-        let tokens = min(request.sharedPrefix, request.prompt.count - 1)
-        let whole = tokens / ComputeContext.blockTokens
-        let isPartial = tokens % ComputeContext.blockTokens > 0
-        return (tokens, blocks[..<whole], isPartial ? blocks[whole] : nil)
-    }
+    /// All tokens that the job may ever have, so that it can't fail midway.
+    private func capacity(_ job: Job) -> Int { job.request.prompt.count + job.request.maxNewTokens }
 
     // MARK: Pinned prefixes
 
     /// The sequence has computed a prefix: its blocks go over to the table.
     func keepPrefix(_ sequence: Sequence) {
-        allocator.retain(sequence.blocks)
-        prefixes.insert(sequence.job.request.prompt, blocks: sequence.blocks)
+        let prompt = sequence.job.request.prompt
+        prefixes.insert(prompt, blocks: pool.store(prompt[...], in: sequence.handOver(), space: nil))
         end(sequence, .finished(emptyResult(of: sequence.job)))
     }
 
     private func unpin(_ job: Job) {
-        allocator.release(prefixes.unpin(job.request.prompt))
+        pool.release(prefixes.unpin(job.request.prompt))
         endWaiting(job, .finished(emptyResult(of: job)))
     }
 
@@ -88,9 +67,16 @@ extension Engine {
         job.stream.end(event)
     }
 
+    /// Leaves what the sequence has computed in the cache, for its conversation's next turn.
+    func keepConversation(_ sequence: Sequence) {
+        guard let space = sequence.job.request.cacheSpace else { return }
+        let computed = sequence.tokens[..<sequence.computed]
+        pool.release(pool.store(computed, in: sequence.handOver(), space: space))
+    }
+
     /// Takes a sequence out of the batch; everything is given back before its reader hears of it.
     func end(_ sequence: Sequence, _ event: GenerationEvent) {
-        allocator.release(sequence.blocks)
+        pool.release(sequence.handOver())
         freeSlots.append(sequence.slot)
         running.removeAll { $0 === sequence }
         progress.slots[sequence.slot].admittedAt.store(0, ordering: .relaxed)

@@ -85,6 +85,7 @@ extension Engine {
         result.decodeSeconds = Clock.seconds(from: prefilledAt, to: now)
         result.constraint = sequence.constraint
         if sequence.prefilledAt != nil { metrics.decodeTime.observe(result.decodeSeconds) }
+        keepConversation(sequence)
         end(sequence, .finished(result))
     }
 }

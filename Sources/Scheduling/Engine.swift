@@ -11,7 +11,7 @@ final class Engine {
     let progress: EngineProgress
     let vocabularyCount: Int
     private let planner: BatchPlanner
-    var allocator: BlockAllocator
+    var pool: BlockPool
     var prefixes = PrefixTable()
     var running: [Sequence] = []  // in order of admission
     var freeSlots: [Int]
@@ -32,7 +32,7 @@ final class Engine {
         self.metrics = metrics
         self.vocabularyCount = vocabularyCount
         planner = BatchPlanner(maxRows: options.maxBatchRows, prefillChunk: options.prefillChunk)
-        allocator = BlockAllocator(count: options.kvBlocks)
+        pool = BlockPool(blocks: options.kvBlocks)
         freeSlots = (0..<options.maxSequences).reversed()
         running.reserveCapacity(options.maxSequences)
         rows.reserveCapacity(options.maxBatchRows)

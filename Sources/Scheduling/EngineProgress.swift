@@ -8,6 +8,7 @@ final class EngineProgress: Sendable {
     let waiting = Atomic<Int>(0)
     let blocksUsed = Atomic<Int>(0)
     let blocksPinned = Atomic<Int>(0)
+    let blocksCached = Atomic<Int>(0)
     let steps = Atomic<UInt64>(0)
     /// Nanoseconds of `Clock`: the last begin or end of a step, or the submission that ended idleness.
     let lastStepTime = Atomic<UInt64>(Clock.now())
@@ -46,6 +47,8 @@ package struct SchedulerSnapshot: Sendable {
     package var queueLimit: Int
     package var kvBlocksUsed: Int
     package var kvBlocksPinned: Int
+    /// Not in use: they hold what ended requests computed until they are needed.
+    package var kvBlocksCached: Int
     package var kvBlocksTotal: Int
     /// Engine steps since start.
     package var steps: UInt64

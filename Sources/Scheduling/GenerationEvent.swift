@@ -23,7 +23,7 @@ package struct GenerationResult: Sendable {
 
     package var reason: Reason
     package var promptTokens: Int
-    /// Prompt tokens that came from a pinned prefix.
+    /// Prompt tokens that came from a pinned prefix or an earlier request.
     package var cachedTokens = 0
     /// Tokens emitted; for a constraint, those kept after the prompt at its end.
     package var generatedTokens = 0

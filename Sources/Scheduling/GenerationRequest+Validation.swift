@@ -5,9 +5,6 @@ extension GenerationRequest {
     /// Everything that does not depend on the arena's size.
     func validate(vocabularyCount: Int, maxNewTokens limit: Int) throws(AdmissionError) {
         try validatePrompt(vocabularyCount: vocabularyCount)
-        guard (0...prompt.count).contains(sharedPrefix) else {
-            throw .invalid("sharedPrefix is \(sharedPrefix); it must be from 0 to the prompt's \(prompt.count) tokens")
-        }
         let least = constraint == nil ? 1 : 0
         guard maxNewTokens >= least, maxNewTokens <= limit else {
             throw .invalid("maxNewTokens is \(maxNewTokens); it must be from \(least) to \(limit)")

@@ -5,8 +5,8 @@ package import ModelFiles
 package struct GenerationRequest: Sendable {
     /// Ids of the model's vocabulary; at least one.
     package var prompt: [TokenID]
-    /// The first so many tokens are a pinned prefix, looked up by content; 0 for none. Not being pinned costs time only.
-    package var sharedPrefix: Int
+    /// Where to look for the prompt's beginning besides pinned prefixes, and to leave what was computed; nil: nowhere.
+    package var cacheSpace: CacheSpace?
     /// Most tokens after the prompt. For a constraint: the most that it may keep and feed.
     package var maxNewTokens: Int
     /// End the reply and are never emitted.
@@ -24,7 +24,7 @@ package struct GenerationRequest: Sendable {
 
     package init(
         prompt: [TokenID],
-        sharedPrefix: Int = 0,
+        cacheSpace: CacheSpace? = nil,
         maxNewTokens: Int,
         stopTokens: [TokenID] = [],
         bannedFrom: TokenID = .max,
@@ -33,7 +33,7 @@ package struct GenerationRequest: Sendable {
         topLogprobs: Int? = nil
     ) {
         self.prompt = prompt
-        self.sharedPrefix = sharedPrefix
+        self.cacheSpace = cacheSpace
         self.maxNewTokens = maxNewTokens
         self.stopTokens = stopTokens
         self.bannedFrom = bannedFrom

@@ -6,11 +6,13 @@ struct MemoryBudget {
     /// KV arena and activations.
     let contextBytes: Int
     let requestBytes: Int
+    let cacheBytes: Int
     let fixedBytes: Int
 
     init(weightBytes: Int, contextBytes: Int, tokenLimit: Int, options: SchedulerOptions) {
         self.weightBytes = weightBytes
         self.contextBytes = contextBytes
+        cacheBytes = options.kvBlocks * PrefixCache.bytesPerBlock
         fixedBytes = options.fixedAllowanceBytes
         // The prompt as submitted and the sequence's growing copy; the stream's tokens with their log-probabilities.
         let entry = MemoryLayout<TokenLogprobs.Entry>.stride
@@ -21,5 +23,5 @@ struct MemoryBudget {
         requestBytes = perRequest * (options.maxSequences + options.queueLimit)
     }
 
-    var totalBytes: Int { weightBytes + contextBytes + requestBytes + fixedBytes }
+    var totalBytes: Int { weightBytes + contextBytes + requestBytes + cacheBytes + fixedBytes }
 }

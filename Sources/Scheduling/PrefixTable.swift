@@ -1,6 +1,7 @@
 import ModelFiles
 
-/// Pinned prefixes by content: the blocks that hold their keys and values, read-only for everyone.
+/// Pinned prefixes by content, and the blocks each holds so that they are never evicted. The prefix cache finds them.
+/// At most two generations of role prefixes at once.
 struct PrefixTable {
     private struct Entry {
         var blocks: [Int32]
@@ -9,12 +10,8 @@ struct PrefixTable {
 
     private var entries: [[TokenID]: Entry] = [:]
 
-    /// Blocks held by all prefixes; each holds its own.
-    var blockCount: Int { entries.values.reduce(0) { $0 + $1.blocks.count } }
-
-    func blocks(of tokens: some Collection<TokenID>) -> [Int32]? {
-        entries[Array(tokens)]?.blocks
-    }
+    /// Blocks held by all prefixes; some may share their first ones.
+    private(set) var blockCount = 0
 
     /// Another pin of a prefix that is there; false if it is not.
     mutating func pinAgain(_ tokens: [TokenID]) -> Bool {
@@ -25,6 +22,7 @@ struct PrefixTable {
 
     mutating func insert(_ tokens: [TokenID], blocks: [Int32]) {
         entries[tokens] = Entry(blocks: blocks, pins: 1)
+        countBlocks()
     }
 
     /// Takes back one pin. Returns the blocks to release if it was the last.
@@ -35,6 +33,11 @@ struct PrefixTable {
             return []
         }
         entries[tokens] = nil
+        countBlocks()
         return entry.blocks
+    }
+
+    private mutating func countBlocks() {
+        blockCount = Set(entries.values.lazy.flatMap(\.blocks)).count
     }
 }

@@ -3,7 +3,7 @@ package import Metrics
 package import ModelFiles
 import Synchronization
 
-/// Admission, continuous batching, pinned prefixes and cancellation, in token ids only. Every method may be called from
+/// Admission, continuous batching, the prefix cache and cancellation, in token ids only. Every method may be called from
 /// any thread; one engine thread of its own owns the model's state.
 package final class Scheduler: Sendable {
     /// Worst case of resident memory: weights, KV arena, activations, requests at their bounds, and a fixed allowance.
@@ -164,8 +164,8 @@ package final class Scheduler: Sendable {
 
     // MARK: Pinned prefixes
 
-    /// Computes the prefix unless it is there, and keeps it for requests that name it by `sharedPrefix`. Blocks until
-    /// done. Each call wants its own `unpinPrefix`.
+    /// Computes the prefix unless it is there, and keeps it for all requests that begin with it. Blocks until done.
+    /// Each call wants its own `unpinPrefix`.
     package func pinPrefix(_ tokens: [TokenID]) throws(SchedulerError) {
         do {
             try GenerationRequest(prompt: tokens, maxNewTokens: 0).validatePrompt(vocabularyCount: vocabularyCount)
@@ -178,7 +178,7 @@ package final class Scheduler: Sendable {
         try runPrefixJob(tokens, .pin)
     }
 
-    /// Takes back one `pinPrefix`; the last one frees the blocks, once no sequence uses them.
+    /// Takes back one `pinPrefix`; after the last one the blocks are an ordinary part of the cache.
     package func unpinPrefix(_ tokens: [TokenID]) throws(SchedulerError) {
         try runPrefixJob(tokens, .unpin)
     }
@@ -204,6 +204,7 @@ package final class Scheduler: Sendable {
             queueLimit: options.queueLimit,
             kvBlocksUsed: progress.blocksUsed.load(ordering: .relaxed),
             kvBlocksPinned: progress.blocksPinned.load(ordering: .relaxed),
+            kvBlocksCached: progress.blocksCached.load(ordering: .relaxed),
             kvBlocksTotal: options.kvBlocks,
             steps: progress.steps.load(ordering: .relaxed),
             lastStepTime: lastStepTime,

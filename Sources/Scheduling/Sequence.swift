@@ -6,7 +6,7 @@ final class Sequence {
     let job: Job
     let slot: Int
     /// Holds positions 0..<32·count; the first ones may be shared and are then never written.
-    let blocks: [Int32]
+    private(set) var blocks: [Int32]
     /// Prompt tokens that were in the cache at admission.
     let cached: Int
     /// The prompt and what follows it so far.
@@ -38,6 +38,12 @@ final class Sequence {
         let rows = tokens.count - computed
         if job.isLabel || job.purpose == .pin { return .init(kind: .label, rows: rows) }
         return .init(kind: prefilledAt == nil ? .chat : .decode, rows: rows)
+    }
+
+    /// Its blocks, which are the caller's to give back now.
+    func handOver() -> [Int32] {
+        defer { blocks = [] }
+        return blocks
     }
 
     /// Appends a reply's token, to be computed next.

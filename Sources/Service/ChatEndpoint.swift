@@ -57,8 +57,9 @@ struct ChatEndpoint {
         if role.labels != nil {
             if let work = try labelWork(role, request.messages, book) { labels.append(work) }
         } else {
+            let owner = ConversationOwner(salt: request.cacheSalt, address: call.clientAddress)
             reply = try prompted { () throws(PromptError) in
-                try engine.replyWork(role, request.messages, maxTokens: request.maxTokens)
+                try engine.replyWork(role, request.messages, maxTokens: request.maxTokens, owner: owner)
             }
             // System messages may stand anywhere, also last.
             let lastText = request.messages.last { $0.author == .user }.map { [$0] } ?? []

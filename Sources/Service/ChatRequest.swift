@@ -6,6 +6,8 @@ package struct ChatRequest: Sendable, Equatable {
     package static let maxStops = 4
     /// Characters of one stop text.
     package static let maxStopLength = 256
+    /// Bytes of `cache_salt`.
+    package static let maxSaltLength = 64
 
     package var model: String
     package var messages: [Message]
@@ -13,10 +15,12 @@ package struct ChatRequest: Sendable, Equatable {
     package var includeUsage: Bool
     package var maxTokens: Int?
     package var stop: [String]
+    /// Conversations with another salt, or without one, share nothing with this one (vLLM's name).
+    package var cacheSalt: String?
 
     private static let read: Set<String> = [
         "model", "messages", "stream", "stream_options", "max_tokens", "max_completion_tokens", "stop", "seed",
-        "temperature", "top_p",
+        "temperature", "top_p", "cache_salt",
     ]
     /// They do not change what a greedy reply says.
     private static let ignored: Set<String> = [
@@ -61,6 +65,7 @@ package struct ChatRequest: Sendable, Equatable {
         let maxTokens = try reader.integer("max_tokens", in: 1 ... .max)
         self.maxTokens = try reader.integer("max_completion_tokens", in: 1 ... .max) ?? maxTokens
         stop = try Self.stop(reader)
+        cacheSalt = try Self.cacheSalt(reader)
         messages = try Self.messages(reader)
     }
 
@@ -96,6 +101,14 @@ package struct ChatRequest: Sendable, Equatable {
             stops.append(text)
         }
         return stops
+    }
+
+    private static func cacheSalt(_ reader: RequestReader) throws(APIError) -> String? {
+        guard let value = reader.value("cache_salt") else { return nil }
+        guard case .string(let salt) = value, (1...maxSaltLength).contains(salt.utf8.count) else {
+            throw .invalid("cache_salt must be a text of 1 to \(maxSaltLength) bytes", param: "cache_salt")
+        }
+        return salt
     }
 
     private static func messages(_ reader: RequestReader) throws(APIError) -> [Message] {

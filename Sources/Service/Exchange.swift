@@ -6,12 +6,21 @@ package struct Call: Sendable {
     package var path: String
     package var id: String
     package var body: Result<[UInt8], BodyError>
+    /// As the web server names it; nil if it does not.
+    package var clientAddress: String?
 
-    package init(method: String, path: String, id: String, body: Result<[UInt8], BodyError>) {
+    package init(
+        method: String,
+        path: String,
+        id: String,
+        body: Result<[UInt8], BodyError>,
+        clientAddress: String? = nil
+    ) {
         self.method = method
         self.path = path
         self.id = id
         self.body = body
+        self.clientAddress = clientAddress
     }
 
     init(_ request: borrowing Request) {
@@ -19,7 +28,8 @@ package struct Call: Sendable {
             method: request.method,
             path: request.path,
             id: Identifier.request(request.parameter("REQUEST_ID")),
-            body: request.body
+            body: request.body,
+            clientAddress: request.parameter("REMOTE_ADDR")
         )
     }
 }

@@ -88,7 +88,6 @@ package final class RoleEngine: Sendable {
         let prompt = try prompt(role, messages, newTokens: role.maxNewTokens)
         let request = GenerationRequest(
             prompt: prompt.tokens,
-            sharedPrefix: prompt.prefixCount,
             maxNewTokens: role.maxNewTokens,
             bannedFrom: TokenID(tokenizer.count),
             constraint: scorer
@@ -96,8 +95,17 @@ package final class RoleEngine: Sendable {
         return LabelWork(role: role.name, labels: labels, isTruncated: prompt.truncated, request: request)
     }
 
-    /// The work of replying to a conversation. maxTokens: the client's limit; the role's own stays in force.
-    func replyWork(_ role: Role, _ messages: [Message], maxTokens: Int?) throws(PromptError) -> ReplyWork {
+    /// The work of replying to a conversation.
+    ///
+    /// - Parameters:
+    ///   - maxTokens: the client's limit; the role's own stays in force.
+    ///   - owner: whose earlier turns may be gone on from; nil: nobody's.
+    func replyWork(
+        _ role: Role,
+        _ messages: [Message],
+        maxTokens: Int?,
+        owner: ConversationOwner?
+    ) throws(PromptError) -> ReplyWork {
         let newTokens = min(maxTokens ?? .max, role.maxNewTokens, scheduler.options.maxNewTokens)
         let prompt = try prompt(role, messages, newTokens: newTokens)
         if let rule = role.fixedReply(to: prompt.text) {
@@ -107,7 +115,7 @@ package final class RoleEngine: Sendable {
         return .generation(
             GenerationRequest(
                 prompt: prompt.tokens,
-                sharedPrefix: prompt.prefixCount,
+                cacheSpace: owner?.space(of: role),
                 maxNewTokens: newTokens,
                 stopTokens: stopTokens,
                 bannedFrom: TokenID(tokenizer.count),

@@ -76,7 +76,7 @@ struct StatusReport: Sendable {
             "steps": .integer(Int(clamping: snapshot.steps)),
             "kv_blocks": [
                 "used": .integer(snapshot.kvBlocksUsed), "pinned": .integer(snapshot.kvBlocksPinned),
-                "total": .integer(snapshot.kvBlocksTotal),
+                "cached": .integer(snapshot.kvBlocksCached), "total": .integer(snapshot.kvBlocksTotal),
             ],
             "sequences": .array(
                 snapshot.sequences.map { sequence in

@@ -31,7 +31,8 @@ import Testing
 
     @Test(arguments: [
         "llm_num_requests_running", "llm_num_requests_waiting", "llm_kv_cache_usage_ratio",
-        "llm_prefix_cache_queries_total", "llm_prefix_cache_hits_total", "llm_prompt_tokens_total",
+        "llm_prefix_cache_queries_total", "llm_prefix_cache_hits_total", "llm_conversation_cache_hits_total",
+        "llm_conversation_cache_tokens_total", "llm_kv_cache_cached_blocks", "llm_prompt_tokens_total",
         "llm_generation_tokens_total", "llm_requests_total", "llm_time_to_first_token_seconds",
         "llm_inter_token_latency_seconds", "llm_e2e_request_latency_seconds", "llm_request_queue_time_seconds",
         "llm_request_prefill_time_seconds", "llm_request_decode_time_seconds", "llm_admission_rejections_total",

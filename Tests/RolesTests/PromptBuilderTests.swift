@@ -22,7 +22,6 @@ import Testing
         let (text, prompt) = try render(.label(), [(.user, "好")])
         #expect(text == "<START>system\nS<END>\n<START>user\n好<END>\n<START>assistant\n")
         #expect(prompt.tokens.starts(with: builder.prefix(of: .label())))
-        #expect(prompt.prefixCount == builder.prefix(of: .label()).count)
         #expect(!prompt.truncated && prompt.droppedMessages == 0 && prompt.characters == 1)
     }
 
@@ -43,7 +42,7 @@ import Testing
                 + "<START>user\nc<END>\n<START>assistant\n"
         )
         // Shared with the role's prefix: <START>system\nC, then the client's text begins.
-        #expect(prompt.prefixCount == 9)
+        #expect(commonCount(prompt.tokens, builder.prefix(of: .chat())) == 9)
     }
 
     @Test func flagsTruncation() throws {

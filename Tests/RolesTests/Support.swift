@@ -25,6 +25,9 @@ struct ToyTokenizer: TextEncoding {
     }
 }
 
+/// How many tokens two lists have in common at their starts.
+func commonCount(_ first: [TokenID], _ second: [TokenID]) -> Int { zip(first, second).prefix { $0 == $1 }.count }
+
 /// SplitMix64: the same numbers in every run.
 struct SeededGenerator: RandomNumberGenerator {
     var state: UInt64

@@ -28,6 +28,36 @@ import Testing
         #expect(allocator.freeCount == 2)
     }
 
+    @Test func keptBlocksAreCachedInTheOrderOfTheirRelease() throws {
+        var allocator = BlockAllocator(count: 4)
+        let allocated = allocator.allocate(4)
+        let blocks = try #require(allocated)
+        for block in blocks.dropLast() { allocator.keep(block) }
+        #expect(allocator.oldestCached == nil)
+        allocator.release([blocks[2], blocks[0], blocks[3], blocks[1]])
+        #expect((allocator.freeCount, allocator.cachedCount, allocator.usedCount) == (1, 3, 0))
+        allocator.retain([blocks[2]])  // back in use, and newest once released
+        #expect((allocator.cachedCount, allocator.usedCount) == (2, 1))
+        allocator.release([blocks[2]])
+        for expected in [blocks[0], blocks[1], blocks[2]] {
+            #expect(allocator.oldestCached == expected)
+            allocator.forget(expected)
+        }
+        #expect(allocator.oldestCached == nil)
+        #expect((allocator.freeCount, allocator.cachedCount) == (4, 0))
+    }
+
+    @Test func forgettingAHeldBlockLeavesItHeld() throws {
+        var allocator = BlockAllocator(count: 1)
+        let allocated = allocator.allocate(1)
+        let blocks = try #require(allocated)
+        allocator.keep(blocks[0])
+        allocator.forget(blocks[0])
+        #expect(allocator.usedCount == 1)
+        allocator.release(blocks)
+        #expect((allocator.freeCount, allocator.cachedCount) == (1, 0))
+    }
+
     @Test func randomUseNeverGivesABlockTwice() {
         var random = SystemRandomNumberGenerator()
         var allocator = BlockAllocator(count: 50)

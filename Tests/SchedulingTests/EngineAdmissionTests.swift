@@ -11,10 +11,10 @@ import Testing
         let bench = Bench()
         _ = try bench.submit(reply(prompt(30, seed: 1), 35))  // 65 tokens: 3 blocks
         bench.engine.step()
-        #expect(bench.engine.allocator.usedCount == 3)
+        #expect(bench.engine.pool.usedCount == 3)
         #expect(bench.progress.blocksUsed.load(ordering: .relaxed) == 3)
         bench.runAll()
-        #expect(bench.engine.allocator.usedCount == 0)
+        #expect(bench.engine.pool.usedCount == 0)
     }
 
     @Test func waitsForBlocksAndThenRuns() throws {
@@ -95,10 +95,10 @@ import Testing
         bench.engine.step()
         let cancelled = try bench.submit(reply(prompt(40, seed: 2), 30))  // three chunks of prefill
         for _ in 0..<stepsBefore + 1 { bench.engine.step() }
-        #expect(bench.engine.allocator.usedCount == 5)
+        #expect(bench.engine.pool.usedCount == 5)
         cancelled.cancel()
         bench.engine.step()
-        #expect(bench.engine.allocator.usedCount == 2)
+        #expect(bench.engine.pool.usedCount == 2)
         #expect(cancelled.outcome.reason == .cancelled)
         bench.runAll()
         #expect(other.outcome.tokens == Toy.continuation(of: prompt(4, seed: 1), count: 30))
@@ -108,7 +108,7 @@ import Testing
         let bench = Bench()
         _ = bench.pin(prompt(40, seed: 1))
         let jobs = try (0..<3).map { _ in
-            try bench.submit(reply(prompt(40, seed: 1) + [5, 6], 4, sharedPrefix: 40))
+            try bench.submit(reply(prompt(40, seed: 1) + [5, 6], 4))
         }
         bench.runAll()
         #expect(jobs.allSatisfy { $0.outcome.reason == .length })

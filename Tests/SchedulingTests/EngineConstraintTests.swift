@@ -7,10 +7,9 @@ import Testing
 @Suite struct EngineConstraintTests {
     private let paths: [[TokenID]] = [[1, 2, 3], [1, 2, 4], [1, 5], [6], [6, 7, 8, 9], [8, 2, 3]]
 
-    private func request(_ prompt: [TokenID], sharedPrefix: Int = 0) -> GenerationRequest {
+    private func request(_ prompt: [TokenID]) -> GenerationRequest {
         GenerationRequest(
             prompt: prompt,
-            sharedPrefix: sharedPrefix,
             maxNewTokens: 12,
             constraint: PathConstraint(paths: paths, allowedTokens: [0, 7, 33])
         )
@@ -43,7 +42,7 @@ import Testing
         let bench = Bench()
         let whole = prompt(41)
         _ = bench.pin(Array(whole.prefix(prefix)))
-        let jobs = try (0..<4).map { _ in try bench.submit(request(whole, sharedPrefix: prefix)) }
+        let jobs = try (0..<4).map { _ in try bench.submit(request(whole)) }
         bench.runAll()
         for job in jobs {
             #expect((job.outcome.result?.constraint as? PathConstraint)?.seen == expected(whole))
@@ -86,7 +85,7 @@ import Testing
             Issue.record("accepted")
             return
         }
-        #expect(bench.engine.allocator.usedCount == 0)
+        #expect(bench.engine.pool.usedCount == 0)
     }
 
     private func prompt(_ count: Int, seed: UInt64 = 7) -> [TokenID] {

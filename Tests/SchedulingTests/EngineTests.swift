@@ -98,7 +98,7 @@ import Testing
         #expect(sick.outcome.failure == .nonFiniteLogits(position: 20))
         #expect(sickScorer.outcome.failure == .nonFiniteLogits(position: 5))
         #expect(healthy.outcome.tokens == Toy.continuation(of: prompt(20, seed: 8), count: 30))
-        #expect(bench.engine.allocator.usedCount == 0)
+        #expect(bench.engine.pool.usedCount == 0)
         #expect(bench.engine.freeSlots.count == 4)
     }
 

@@ -13,10 +13,9 @@ import Testing
         var logprobs: [TokenLogprobs?]
     }
 
-    private func request(_ prompt: [TokenID], sharedPrefix: Int = 0) -> GenerationRequest {
+    private func request(_ prompt: [TokenID]) -> GenerationRequest {
         GenerationRequest(
             prompt: prompt,
-            sharedPrefix: sharedPrefix,
             maxNewTokens: 24,
             bannedFrom: TokenID(randomModelVocabulary - 9),
             bannedTokens: [0, 5],
@@ -33,11 +32,10 @@ import Testing
 
     private let paths: [[TokenID]] = [[1, 2, 3], [1, 2, 4], [5, 6], [6]]
 
-    private func labelRequest(_ prompt: [TokenID], sharedPrefix: Int = 0) -> GenerationRequest {
+    private func labelRequest(_ prompt: [TokenID]) -> GenerationRequest {
         let constraint = PathConstraint(paths: paths, allowedTokens: [7, 8, 250])
         return GenerationRequest(
             prompt: prompt,
-            sharedPrefix: sharedPrefix,
             maxNewTokens: 4,
             constraint: constraint
         )
@@ -81,9 +79,9 @@ import Testing
             let expected = try answer(cold.submit(request(prompt)))
             let labels = try logits(cold.submit(labelRequest(prompt)))
             for _ in 0..<2 {
-                let handle = try warm.submit(request(prompt, sharedPrefix: prefixCount))
+                let handle = try warm.submit(request(prompt))
                 #expect(try answer(handle) == expected)
-                #expect(try logits(warm.submit(labelRequest(prompt, sharedPrefix: prefixCount))) == labels)
+                #expect(try logits(warm.submit(labelRequest(prompt))) == labels)
             }
         }
         #expect(warm.waitUntilIdle(timeoutMilliseconds: 60_000))
@@ -150,10 +148,7 @@ import Testing
         for round in 0..<10 {
             let kinds = (0..<20).map { Toy.mix(UInt64(round * 20 + $0)) }
             let requests = kinds.enumerated().map { index, kind in
-                let shared = index % 10 % 2 == 0 ? prefix.count : 0
-                let prompt = prompts[index % 10]
-                return kind % 2 == 0
-                    ? request(prompt, sharedPrefix: shared) : labelRequest(prompt, sharedPrefix: shared)
+                kind % 2 == 0 ? request(prompts[index % 10]) : labelRequest(prompts[index % 10])
             }
             let handles = try scheduler.submitAll(requests)
             for (kind, handle) in zip(kinds, handles) where kind >> 8 % 4 == 0 { handle.cancel() }

@@ -3,13 +3,14 @@ import Testing
 @testable import Scheduling
 
 @Suite struct PrefixTableTests {
-    @Test func findsByContentOnly() {
+    @Test func countsSharedBlocksOnce() {
         var table = PrefixTable()
-        table.insert([1, 2, 3], blocks: [7])
-        #expect(table.blocks(of: [1, 2, 3]) == [7])
-        #expect(table.blocks(of: [1, 2]) == nil)
-        #expect(table.blocks(of: [1, 2, 4]) == nil)
-        #expect(table.blockCount == 1)
+        table.insert([1, 2, 3], blocks: [7, 8])
+        table.insert([1, 2, 4], blocks: [7, 9])
+        #expect(table.blockCount == 3)
+        #expect(table.unpin([1, 2, 3]) == [7, 8])
+        #expect(table.blockCount == 2)
+        #expect(table.unpin([1, 2]) == [])
     }
 
     @Test func everyPinWantsItsUnpin() {

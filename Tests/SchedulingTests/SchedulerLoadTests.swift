@@ -41,9 +41,10 @@ import Testing
     private func oneRequest(_ seed: UInt64, _ scheduler: Scheduler, _ prefix: [TokenID]) async {
         let random = Toy.mix(seed)
         let isShared = random % 2 == 0
-        let tail = prompt(1 + Int(random >> 8 % 60), seed: seed)
+        let tail = prompt(1 + Int(random >> 8 % 60), seed: seed % 7)
         let whole = isShared ? prefix + tail : tail
-        var request = reply(whole, 1 + Int(random >> 20 % 20), sharedPrefix: isShared ? prefix.count : 0)
+        let conversation = random >> 50 % 3 == 0 ? nil : space("client \(random >> 52 % 3)")
+        var request = reply(whole, 1 + Int(random >> 20 % 20), in: conversation)
         let paths: [[TokenID]] = [[1], [2, 3], [2, 4]]
         let isLabel = random >> 32 % 3 == 0
         if isLabel {

@@ -35,7 +35,7 @@ import Testing
         let scheduler = try makeScheduler()
         try scheduler.pinPrefix(prompt(40, seed: 1))
         let whole = prompt(40, seed: 1) + prompt(10, seed: 2)
-        let handle = try scheduler.submit(reply(whole, 25, sharedPrefix: 40))
+        let handle = try scheduler.submit(reply(whole, 25))
         let outcome = handle.outcome()
         #expect(outcome.tokens == Toy.continuation(of: whole, count: 25))
         let result = try #require(outcome.result)
@@ -98,8 +98,6 @@ import Testing
         GenerationRequest(prompt: [1], maxNewTokens: 0),
         GenerationRequest(prompt: [1], maxNewTokens: -1, constraint: FixedConstraint()),
         GenerationRequest(prompt: [1], maxNewTokens: .max),
-        GenerationRequest(prompt: [1], sharedPrefix: 2, maxNewTokens: 1),
-        GenerationRequest(prompt: [1], sharedPrefix: -1, maxNewTokens: 1),
         GenerationRequest(prompt: [1], maxNewTokens: 1, bannedFrom: 0),
         GenerationRequest(prompt: [1], maxNewTokens: 1, topLogprobs: 21),
     ])

@@ -19,6 +19,7 @@ import Testing
         let options = #"""
             "stream":true,"stream_options":{"include_usage":true},"max_tokens":9,"max_completion_tokens":5,
             "stop":["a","b"],"seed":1,"temperature":0.7,"top_p":1,"n":1,"user":"u","metadata":{"a":"b"},"store":false,
+            "cache_salt":"s",
             "logprobs":false,"tools":[],"frequency_penalty":0,"response_format":{"type":"text"},"presence_penalty":null
             """#
         let request = try parse("\(messages),\(options)")
@@ -27,6 +28,8 @@ import Testing
         #expect(request.stream && request.includeUsage)
         #expect(request.maxTokens == 5)
         #expect(request.stop == ["a", "b"])
+        #expect(request.cacheSalt == "s")
+        #expect(try parse(hello).cacheSalt == nil)
     }
 
     @Test(arguments: [
@@ -59,6 +62,7 @@ import Testing
         ("guided_choice", #"["a"]"#), ("max_tokens", "0"), ("max_completion_tokens", "-1"), ("max_tokens", #""9""#),
         ("max_tokens", "1.5"), ("stop", "[\"a\",\"b\",\"c\",\"d\",\"e\"]"), ("stop", "7"), ("stop", "[\"\"]"),
         ("stream", "1"), ("stream_options", #"{"include_usage":true}"#), ("seed", "1.5"), ("surprise", "1"),
+        ("cache_salt", "7"), ("cache_salt", #""""#), ("cache_salt", "\"\(String(repeating: "x", count: 65))\""),
     ])
     func namesTheFaultyParameter(name: String, value: String) throws {
         let error = try #require(throws: APIError.self) { try parse("\(hello),\"\(name)\":\(value)") }

@@ -43,6 +43,7 @@ import Testing
         #expect(status["workers"]?["total"] == 3)
         #expect(status["model"]?["layers"] == 2)
         #expect(status["engine"]?["kv_blocks"]?["total"] != nil)
+        #expect(status["engine"]?["kv_blocks"]?["cached"] != nil)
         #expect(status["roles"]?["chat"]?["requests"]?["success"] != nil)
         guard case .array(let history) = status["memory"]?["history"] else {
             throw APIError.internalFault("no history")

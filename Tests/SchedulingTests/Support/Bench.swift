@@ -101,6 +101,8 @@ func prompt(_ count: Int, seed: UInt64) -> [TokenID] {
     (0..<UInt64(count)).map { TokenID(Toy.mix(seed &* 1000 &+ $0) % 90) }
 }
 
-func reply(_ prompt: [TokenID], _ count: Int, sharedPrefix: Int = 0) -> GenerationRequest {
-    GenerationRequest(prompt: prompt, sharedPrefix: sharedPrefix, maxNewTokens: count)
+func reply(_ prompt: [TokenID], _ count: Int, in space: CacheSpace? = nil) -> GenerationRequest {
+    GenerationRequest(prompt: prompt, cacheSpace: space, maxNewTokens: count)
 }
+
+func space(_ name: String) -> CacheSpace? { CacheSpace(name: name, wholeBlocksOnly: false) }

@@ -51,6 +51,6 @@ struct FixedConstraint: TokenConstraint {
     }
 }
 
-func label(_ prompt: [TokenID], sharedPrefix: Int = 0) -> GenerationRequest {
-    GenerationRequest(prompt: prompt, sharedPrefix: sharedPrefix, maxNewTokens: 0, constraint: FixedConstraint())
+func label(_ prompt: [TokenID]) -> GenerationRequest {
+    GenerationRequest(prompt: prompt, maxNewTokens: 0, constraint: FixedConstraint())
 }
