@@ -13,11 +13,13 @@ import subprocess
 
 import corpus
 
+ROLES = os.path.join(corpus.HERE, "..", "roles")
+
 
 def classify(cli, model, role, texts):
     """One verdict a text, from `classify --json`, in order."""
     lines = "".join(" ".join(text.split()) + "\n" for text in texts)
-    run = subprocess.run([cli, "classify", "--model", model, "--role", role, "--json"], input=lines, check=True,
+    run = subprocess.run([cli, "classify", "--model", model, "--roles", ROLES, "--role", role, "--json"], input=lines, check=True,
                          text=True, stdout=subprocess.PIPE)
     verdicts = [json.loads(line) for line in run.stdout.splitlines()]
     assert len(verdicts) == len(texts)
@@ -43,7 +45,7 @@ def measure(cli, model, f32, role, rows, errors):
     for want, verdict in zip(expected, verdicts):
         table[want][verdict["label"]] += 1
     right = [want == v["label"] for want, v in zip(expected, verdicts)]
-    ece = calibration_error([(max(v["probs"].values()), r) for v, r in zip(verdicts, right)])
+    ece = calibration_error([(max(v["probs"]), r) for v, r in zip(verdicts, right)])
     lines = [f"accuracy **{sum(right) / len(right):.2%}** ({sum(right)} of {len(right)}), "
              f"expected calibration error {ece:.3f}"]
     if f32:
@@ -51,7 +53,7 @@ def measure(cli, model, f32, role, rows, errors):
         lines[0] += f", same label as F32 on {same / len(rows):.2%}"
     lines += ["", "| | " + " | ".join("answered " + label for label in labels) + " |", "|---" * (len(labels) + 1) + "|"]
     lines += [f"| {a} | " + " | ".join(str(table[a][b]) for b in labels) + " |" for a in labels]
-    wrong = sorted((-v["probs"][v["label"]], want, v["label"], text)
+    wrong = sorted((-max(v["probs"]), want, v["label"], text)
                    for want, v, text, ok in zip(expected, verdicts, texts, right) if not ok)
     lines += ["", "surest errors:", ""] * bool(wrong[:errors])
     lines += [f"- {want}, answered {given} {-p:.0%}: {' '.join(text.split())[:60]}" for p, want, given, text in wrong[:errors]]
@@ -67,21 +69,23 @@ def main():
     p.add_argument("--heldout", required=True)
     p.add_argument("--out", required=True)
     p.add_argument("--errors", type=int, default=5, help="errors to show of each set")
+    p.add_argument("--quote", action="store_true", help="show them also of the sets that are not the project's own")
     args = p.parse_args()
     os.makedirs(args.out, exist_ok=True)
     sets = [("sentiment", "dev", corpus.read_tsv(os.path.join(args.data, "sentiment/dev.tsv")))]
     sets += [("sentiment", os.path.basename(path)[:-4], corpus.read_tsv(path))
              for path in sorted(glob.glob(os.path.join(args.heldout, "*.tsv")))]
+    own = {"everyday", "triage"}  # only the project's own texts are quoted
     sets += [("sentiment", "everyday", corpus.read_tsv(corpus.handwritten("heldout-everyday.tsv"))),
              ("triage", "triage", corpus.read_tsv(corpus.handwritten("heldout-triage.tsv"))),
              ("offensive", "offensive", [(label, text) for text, label in corpus.offensive(args.data, "dev")])]
     lines = []
     for role, name, rows in sets:
-        lines += [f"### {name}", "", *measure(args.cli, args.model, args.f32, role, rows, args.errors), ""]
+        lines += [f"### {name}", "", *measure(args.cli, args.model, args.f32, role, rows, args.errors if args.quote or name in own else 0), ""]
     write(os.path.join(args.out, "labels.md"), lines)
     lines = ["| topic | message | reply |", "|---|---|---|"]
     for topic, prompt in corpus.prompts():
-        run = subprocess.run([args.cli, "chat", "--model", args.model, "--json", prompt], check=True, text=True,
+        run = subprocess.run([args.cli, "chat", "--model", args.model, "--roles", ROLES, "--json", prompt], check=True, text=True,
                              stdout=subprocess.PIPE)
         lines.append(f"| {topic} | {prompt} | {json.loads(run.stdout)['reply']} |")
     write(os.path.join(args.out, "chat.md"), lines)
