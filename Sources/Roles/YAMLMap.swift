@@ -10,6 +10,11 @@ struct YAMLMap {
 
     /// Parses a whole file. Anything but one document with a mapping at its top is an error.
     init(file: String, text: String, keys: [String]) throws(RoleError) {
+        guard !Self.multiplies(text) else {
+            let message =
+                "anchors (&name) with more than \(Self.maxAliases) aliases (*name) are not allowed; write the values out"
+            throw RoleError(source: file, line: nil, message: message)
+        }
         let root: Node?
         do {
             root = try Yams.compose(yaml: text)
@@ -20,6 +25,25 @@ struct YAMLMap {
         }
         guard let root else { throw RoleError(source: file, line: nil, message: "empty; must have \(list(keys))") }
         try self.init(file: file, path: "", node: root, keys: keys)
+    }
+
+    private static let maxAliases = 16
+
+    /// Whether aliases could make a few lines of YAML into a huge tree, which the parser would hash and compare for ever.
+    /// Counts what looks like an alias or an anchor: a `*` or `&` that begins a word. Without an anchor no alias is valid.
+    private static func multiplies(_ text: String) -> Bool {
+        var (anchors, aliases) = (0, 0)
+        var previous = UInt8(ascii: "\n")
+        var before = previous
+        for byte in text.utf8 {
+            let isStart = " \t\r\n[{,:?-".utf8.contains(before)
+            if isStart, byte > UInt8(ascii: " ") {
+                if previous == UInt8(ascii: "&") { anchors += 1 }
+                if previous == UInt8(ascii: "*") { aliases += 1 }
+            }
+            (before, previous) = (previous, byte)
+        }
+        return anchors > 0 && aliases > maxAliases
     }
 
     /// - Parameter keys: all the keys that may stand here.

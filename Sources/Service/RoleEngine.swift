@@ -27,13 +27,26 @@ package final class RoleEngine: Sendable {
             tokenizer = try Tokenizer.load(from: file)
             let model = try Model(file: file)
             builder = try PromptBuilder(tokenizer: tokenizer)
-            current = Mutex(try RoleBook(offer, builder: builder))
+            let book = try RoleBook(offer, builder: builder)
+            try Self.checkRoom(for: book, blocks: options.kvBlocks)
+            current = Mutex(book)
             scheduler = try Scheduler(model: model, options: options, metrics: metrics)
             summary = ModelSummary(file: file, model: model)
         } catch {
             throw ServiceError("\(error)")
         }
         stopTokens = ["<|im_end|>", "<|endoftext|>"].compactMap(tokenizer.controlToken)
+    }
+
+    /// Pinned prompts stay in the KV arena; what is left must hold at least a short message and its answer.
+    private static func checkRoom(for book: RoleBook, blocks: Int) throws(ServiceError) {
+        let block = ComputeContext.blockTokens
+        let pinned = book.prefixes.values.reduce(0) { $0 + ($1.count + block - 1) / block }
+        let least = pinned + 8
+        guard blocks >= least else {
+            let taken = "the roles' prompts alone take \(pinned * block)"
+            throw ServiceError("--kv-tokens \(blocks * block) is too small: \(taken); give at least \(least * block)")
+        }
     }
 
     package func start() throws(ServiceError) {

@@ -113,4 +113,17 @@ import Testing
             #expect(!RoleFile.isValidName(name))
         }
     }
+
+    /// Twelve lines that stand for 9^11 nodes; as a key they would be hashed and compared one by one.
+    @Test(arguments: ["?", "input:"])
+    func aliasesThatMultiplyAreRefused(place: String) throws {
+        var text = "x0: &x0 [a]\n"
+        for level in 1...11 {
+            let aliases = Array(repeating: "*x\(level - 1)", count: 9).joined(separator: ", ")
+            text += "x\(level): &x\(level) [\(aliases)]\n"
+        }
+        #expect(throws: RoleError.self) {
+            try RoleFile.parse(file: "a.yaml", name: "a", text: text + "\(place) *x11\n")
+        }
+    }
 }
