@@ -2,7 +2,7 @@
 
     python measure.py --cli qwen-all-in-one --model starter.gguf --f32 OUT/hf --data DATA --heldout OUT/heldout --out results
 
-Writes OUT/sentiment.md (accuracy, confusion, expected calibration error, typical errors, agreement with the F32
+Writes OUT/labels.md (accuracy, confusion, expected calibration error, typical errors, agreement with the F32
 folder) and OUT/chat.md (the answers to the held-out prompts); prints both.
 """
 import argparse
