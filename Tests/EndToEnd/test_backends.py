@@ -274,15 +274,11 @@ def test_a_broken_stream_is_a_clear_error(instances, http2):
                 ready.wait(timeout=60)
                 return stream(client, "the same", first_event.set)
 
-        start = len(instances.log())
         with instances.pool(streams) as pool:
             futures = [pool.submit(one) for _ in range(streams)]
             assert first_event.wait(60)
             instances.responders[victim].kill()
-            ends = Counter(future.result(timeout=120) for future in futures)
-        entries = [e for e in instances.log()[start:] if e["path"] == CHAT]
-        assert all(names[0] == victim for names in upstreams_of(entries))
-        return ends
+            return Counter(future.result(timeout=120) for future in futures)
 
     def whose() -> str:
         start = len(instances.log())
@@ -293,8 +289,8 @@ def test_a_broken_stream_is_a_clear_error(instances, http2):
 
     victim = whose()
     total = Counter()
-    # A small model may have finished every reply before it is killed: not each round breaks one.
-    for _ in range(8):
+    # What was seen first may have been all that was under way: not each round breaks a reply.
+    for _ in range(5):
         total += one_round()
         if total["broken"]:
             break
