@@ -111,6 +111,8 @@ class Responder:
         self.folder.mkdir(exist_ok=True)
         self.process = None
         self.bridges = []
+        # Whether nginx may have found it failing since this was last reset.
+        self.was_harmed = False
         self.start()
         for name, port in [("main", 9001), ("ops", 9002)] if address else []:
             command = ["systemd-socket-activate", "-l", f"{address}:{port}", PROXY, folder / f"{name}.sock"]
@@ -126,6 +128,7 @@ class Responder:
             return run_inside(self.namespace, command, log)
 
     def kill(self, with_signal: int = signal.SIGKILL):
+        self.was_harmed = True
         self.process.send_signal(with_signal)
         if with_signal == signal.SIGKILL:
             self.process.wait(timeout=30)
@@ -188,6 +191,7 @@ class Cluster:
             self.responders[n] = Responder(self.folder / n, machine, address)
 
     def set_cable(self, name: str, state: str):
+        self.responders[name].was_harmed = True
         ip("-n", self.responders[name].namespace, "link", "set", "net", state)
 
     def pool(self, threads: int) -> ThreadPoolExecutor:

@@ -39,13 +39,16 @@ def all_alive(request):
     yield
     for name in {"instances", "machines"} & set(request.fixturenames):
         cluster = request.getfixturevalue(name)
-        for key, responder in cluster.responders.items():
+        harmed = {key: responder for key, responder in cluster.responders.items() if responder.was_harmed}
+        for key, responder in harmed.items():
             if responder.process.poll() is not None:
                 responder.start()
             responder.process.send_signal(signal.SIGCONT)
             cluster.wait_ready(key)
-        # So long a failed responder is left out.
-        time.sleep(6)
+            responder.was_harmed = False
+        if harmed:
+            # So long a failed responder is left out.
+            time.sleep(6)
 
 
 def classify(client: httpx.Client, text: str) -> tuple:

@@ -6,7 +6,7 @@ set -euo pipefail
 
 packages=(binutils ca-certificates curl git libc6-dev libfcgi-dev libstdc++-12-dev nginx openssl pkg-config)
 case "${1:-run}" in
-test) packages+=(chromium chromium-driver fonts-noto-cjk procps prometheus python3 python3-venv) ;;
+test) packages+=(chromium chromium-driver fonts-noto-cjk iproute2 procps prometheus python3 python3-venv) ;;
 arm) packages=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user) ;;
 esac
 
