@@ -1,6 +1,7 @@
 """Several responders behind one nginx with the production site, each machine of it a network namespace."""
 
 import ctypes
+import itertools
 import json
 import os
 import re
@@ -17,6 +18,8 @@ from harness import BINARY, MODEL, ROOT, wait_until
 
 PROXY = "/usr/lib/systemd/systemd-socket-proxyd"
 NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
+# For names of namespaces: tests may have several clusters at once.
+NUMBERS = itertools.count(1)
 FRONT_ADDRESS = "10.77.0.1"
 WRAPPER = """
 user root;
@@ -152,7 +155,8 @@ class Cluster:
     def __init__(self, folder: Path, upstreams: str, cache: bool = False):
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        self.front = f"qwen{os.getpid()}front"
+        self.label = f"qwen-{os.getpid()}-{next(NUMBERS)}"
+        self.front = f"{self.label}-front"
         self.namespaces, self.responders, self.nginx = [], {}, None
         configuration = install_site(folder, upstreams, cache)
         try:
@@ -182,7 +186,7 @@ class Cluster:
         ip("-n", self.front, "addr", "add", f"{FRONT_ADDRESS}/24", "dev", "switch")
         ip("-n", self.front, "link", "set", "switch", "up")
         for n in ("1", "2"):
-            machine, address = f"qwen{os.getpid()}back{n}", f"10.77.0.1{n}"
+            machine, address = f"{self.label}-back{n}", f"10.77.0.1{n}"
             self._add_namespace(machine)
             ip("-n", self.front, "link", "add", f"port{n}", "type", "veth", "peer", "name", "net", "netns", machine)
             ip("-n", self.front, "link", "set", f"port{n}", "master", "switch", "up")

@@ -359,6 +359,7 @@ def test_a_killed_responder_behind_its_bridge_loses_no_classification(machines):
 
 def test_a_gone_client_is_noticed_across_the_network(machines):
     """The bridge passes the closed connection on: the request ends with its client."""
+    before = [machines.served(name, "chat") for name in "12"]
     machines.responders["1"].kill(signal.SIGSTOP)
     machines.responders["2"].kill(signal.SIGSTOP)
 
@@ -370,7 +371,6 @@ def test_a_gone_client_is_noticed_across_the_network(machines):
     for responder in machines.responders.values():
         responder.process.send_signal(signal.SIGCONT)
     # It never starts: neither one serves it.
-    before = [machines.served(name, "chat") for name in "12"]
     time.sleep(2)
     assert [machines.served(name, "chat") for name in "12"] == before
 
