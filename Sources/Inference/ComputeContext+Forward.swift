@@ -28,7 +28,7 @@ extension ComputeContext {
                 config.hiddenSize,
                 config.rmsNormEpsilon,
                 &normed,
-                layer.attentionTakesQuantizedInput
+                layer.attentionInputLimit
             )
             var qProj = projection(layer.qProj, layer.qBias, act.query, attention.stride)
             var kProj = projection(layer.kProj, layer.kBias, act.key, act.kvStride)
@@ -37,7 +37,7 @@ extension ComputeContext {
             var heads = self.heads(ofLayer: index)
             ck_rope_and_store(&engine, &heads, &places, count)
             ck_attend(&engine, &heads, &places)
-            if layer.oProj.takesQuantizedInput { ck_quantize_rows(&engine, &attention, 0, count) }
+            ck_quantize_rows(&engine, &attention, 0, count, layer.oProj.inputLimit)
             var oProj = residual(layer.oProj)
             ck_project(&engine, &oProj, nil, nil, &attention, 0, count)
 
@@ -49,11 +49,11 @@ extension ComputeContext {
                 config.hiddenSize,
                 config.rmsNormEpsilon,
                 &normed,
-                layer.mlpTakesQuantizedInput
+                layer.mlpInputLimit
             )
             var (gateProj, upProj) = (layer.gateProj.packed, layer.upProj.packed)
             ck_swiglu(&engine, &gateProj, &upProj, &normed, count, mlp.values, mlp.stride)
-            if layer.downProj.takesQuantizedInput { ck_quantize_rows(&engine, &mlp, 0, count) }
+            ck_quantize_rows(&engine, &mlp, 0, count, layer.downProj.inputLimit)
             var downProj = residual(layer.downProj)
             ck_project(&engine, &downProj, nil, nil, &mlp, 0, count)
         }
@@ -84,7 +84,7 @@ extension ComputeContext {
             model.configuration.hiddenSize,
             model.configuration.rmsNormEpsilon,
             &final,
-            model.weights.lmHead.takesQuantizedInput
+            model.weights.lmHead.inputLimit
         )
     }
 
