@@ -72,7 +72,7 @@ AVX2 static void to_f16(const float *x, uint16_t *y, size_t n) {
 const ck_kernels *ck_kernels_avx2(void) {
     static const ck_kernels kernels = {
         "avx2", ck_avx2_panels_f32, ck_avx2_panels_f16, ck_avx2_panels_bf16, ck_avx2_panels_q8_0, ck_avx2_panels_q4_0,
-        rms_norm, quantize, swiglu, to_f16, ck_avx2_attention, exp_all,
+        rms_norm, quantize, swiglu, to_f16, ck_avx2_attention, exp_all, ck_avx2_peak,
     };
     __builtin_cpu_init();
     const int supported = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");

@@ -192,7 +192,7 @@ static void attention(const ck_queries *queries) {
 const ck_kernels *ck_kernels_generic(void) {
     static const ck_kernels kernels = {
         "generic", panels_f32, panels_f16, panels_bf16, panels_q8_0, panels_q4_0,
-        rms_norm, quantize, swiglu, to_f16, attention, exp_all,
+        rms_norm, quantize, swiglu, to_f16, attention, exp_all, NULL,
     };
     return &kernels;
 }

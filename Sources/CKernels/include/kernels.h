@@ -74,6 +74,9 @@ typedef struct ck_kernels {
     void (*attention)(const ck_queries *queries);
     /// e^x, for tests; x clamped to -87.3...88.3, NaN to -87.3; n is a multiple of 8.
     void (*exp)(const float *x, float *y, size_t n);
+    /// Runs the instructions of products with a type's weights on registers; returns the operations of one round (a
+    /// multiply-add counts as two). NULL where nobody has written it.
+    uint64_t (*peak)(uint32_t type, size_t rounds);
 } ck_kernels;
 
 /// Portable C; always there.
