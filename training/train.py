@@ -70,7 +70,8 @@ class Feed:
             self.taken.setdefault(name, 0)
             self.owed.setdefault(name, 0.0)
         self.sources = {}
-        for name, kind in self.kinds.items():
+        for name in self.mixture:
+            kind = self.kinds[name]
             log(f"{name}: {len(kind.lengths):,} examples, {len(kind.ids):,} tokens; {self.taken[name]} batches taken")
             self.sources[name] = (text_batches(kind, args.batch, args.context, self.taken[name]) if name == "text" else
                                   role_batches(kind, args.batch, 0, f"{name}{args.seed}", self.taken[name]))
