@@ -1,5 +1,6 @@
 """The training texts: reading the data folder, cleaning it, holding texts out, and role examples as the service reads them."""
 import csv
+import itertools
 import json
 import lzma
 import os
@@ -151,15 +152,17 @@ def sentiment(data):
 
 
 def everyday():
-    """Short everyday sentences: those written for it and the labelled messages of the handwritten dialogues."""
-    out = {text: label for label, text in read_tsv(handwritten("everyday.tsv"))}
+    """Short everyday sentences: those written for it, four times, and the labelled messages of the dialogues."""
+    written = {text: label for label, text in read_tsv(handwritten("everyday.tsv"))}
+    out = dict(written)
     for row in read_lines(HERE, "handwritten/dialogues.jsonl"):
         for text, label, _ in row["turns"]:
             if label:
                 out.setdefault(text, label)
     held = {opener(text) for name in ("heldout-everyday.tsv", "heldout-chat.tsv")
             for _, text in read_tsv(handwritten(name))}
-    return [[text, label] for text, label in out.items() if opener(text) not in held]
+    kept = [[text, label] for text, label in out.items() if opener(text) not in held]
+    return kept + 3 * [row for row in kept if row[0] in written]
 
 
 def triage():
@@ -183,12 +186,13 @@ def wanted(user, reply):
 
 
 def written_dialogues():
-    """The handwritten dialogues, without those that open like a held-out prompt."""
+    """The handwritten dialogues, each up to its first message without a reply; none that opens like a held-out prompt."""
     held = HeldOutPrompt([prompt for _, prompt in prompts()])
     out = []
     for row in read_lines(HERE, "handwritten/dialogues.jsonl"):
-        if not any(held(user) for user, _, _ in row["turns"]):
-            out.append([part for user, _, reply in row["turns"] for part in (user, reply)])
+        answered = list(itertools.takewhile(lambda turn: turn[2], row["turns"]))
+        if answered and not any(held(user) for user, _, _ in answered):
+            out.append([part for user, _, reply in answered for part in (user, reply)])
     return out
 
 

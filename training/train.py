@@ -1,8 +1,9 @@
-"""Trains one stage:  python train.py pretrain|roles --data FILE.npz --out FOLDER [--init FOLDER] [--minutes 25]
+"""Trains one stage:  python train.py pretrain|roles|polish --data FILE.npz --out FOLDER [--init FOLDER] [--minutes 25]
 
 `pretrain` is language modelling on running text; `roles` is one mixture of the roles' own prompts, from the weights of
---init. FOLDER gets checkpoint.pt (a stopped run resumes from it) and the weights in files of at most 15 MB.
-The schedule is a number of tokens; with --minutes it is cut to that much time, and progress is the larger of the two.
+--init; `polish` is another one with more sentiment, at lower rates. FOLDER gets checkpoint.pt (a stopped run resumes from
+it) and the weights in files of at most 15 MB. The schedule is a number of tokens; with --minutes it is cut to that much
+time, and progress is the larger of the two.
 """
 import argparse
 import os
@@ -21,8 +22,10 @@ from weights import load_weights, save_weights
 # Shares of a stage's tokens by kind, at its start and at its end; between, they change linearly.
 MIXTURES = {
     "pretrain": {"text": (1, 1)},
-    "roles": {"sentiment": (0.33, 0.26), "everyday": (0.04, 0.13), "chat": (0.15, 0.45), "counselling": (0.38, 0.06),
+    "roles": {"sentiment": (0.46, 0.42), "everyday": (0.06, 0.12), "chat": (0.20, 0.36), "counselling": (0.18, 0.0),
               "triage": (0.03, 0.03), "offensive": (0.07, 0.07)},
+    "polish": {"sentiment": (0.54, 0.50), "everyday": (0.20, 0.20), "chat": (0.16, 0.20), "triage": (0.03, 0.03),
+               "offensive": (0.07, 0.07)},
 }
 
 
@@ -67,7 +70,8 @@ class Feed:
             self.taken.setdefault(name, 0)
             self.owed.setdefault(name, 0.0)
         self.sources = {}
-        for name, kind in self.kinds.items():
+        for name in self.mixture:
+            kind = self.kinds[name]
             log(f"{name}: {len(kind.lengths):,} examples, {len(kind.ids):,} tokens; {self.taken[name]} batches taken")
             self.sources[name] = (text_batches(kind, args.batch, args.context, self.taken[name]) if name == "text" else
                                   role_batches(kind, args.batch, 0, f"{name}{args.seed}", self.taken[name]))

@@ -1,11 +1,12 @@
 #!/bin/sh
 # Trains the starter model from the data folder and checks the export:
-#   training/train.sh DATA OUT [minutes of pretraining] [minutes of roles] [option of train.py…]
+#   training/train.sh DATA OUT [minutes of pretraining] [minutes of roles] [minutes of polish] [option of train.py…]
 # Needs Python 3.10 or newer with training/requirements.txt. Stopped and started again, it resumes.
 set -eu
 here=$(dirname "$0")
-data=$1 out=$2 pretrain=${3:-26} roles=${4:-70}
+data=$1 out=$2 pretrain=${3:-80} roles=${4:-66} polish=${5:-16}
 shift 2
+[ $# -gt 0 ] && shift
 [ $# -gt 0 ] && shift
 [ $# -gt 0 ] && shift
 mkdir -p "$out"
@@ -16,6 +17,8 @@ python3 "$here/train.py" pretrain --data "$out/pretrain.npz" --out "$out/pretrai
     --minutes "$pretrain" "$@"
 python3 "$here/train.py" roles --data "$out/roles.npz" --init "$out/pretrain" --out "$out/roles" --tokens 1e12 \
     --minutes "$roles" --batch 1536 --batches 4 --dropout 0.05 "$@"
+python3 "$here/train.py" polish --data "$out/roles.npz" --init "$out/roles" --out "$out/polish" --tokens 1e12 \
+    --minutes "$polish" --batch 1536 --batches 4 --dropout 0.05 --matrix-lr 0.008 --other-lr 0.0012 --decay 1 --seed 2 "$@"
 python3 "$here/export.py" --out "$out"
 python3 "$here/verify.py" --out "$out"
 python3 "$here/evaluate.py" --data "$data" --out "$out"

@@ -11,6 +11,7 @@
 
 ck_panels_fn ck_avx2_panels_f32, ck_avx2_panels_f16, ck_avx2_panels_bf16, ck_avx2_panels_q8_0, ck_avx2_panels_q4_0;
 void ck_avx2_attention(const ck_queries *queries);
+uint64_t ck_avx2_peak(uint32_t type, size_t rounds);
 
 AVX2_INLINE float sum_lanes(__m256 v) {
     const __m128 four = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));

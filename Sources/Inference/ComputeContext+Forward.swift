@@ -13,7 +13,7 @@ extension ComputeContext {
         guard !rows.isEmpty else { return }
         let config = model.configuration
         let (weights, act) = (model.weights, activations)
-        let count = rows.count
+        var count = rows.count
         var (engine, normed, attention, mlp) = (engine, act.normed, act.attention, act.mlp)
         var places = place(rows)
         var embedTokens = weights.embedTokens.packed
@@ -28,7 +28,7 @@ extension ComputeContext {
                 config.hiddenSize,
                 config.rmsNormEpsilon,
                 &normed,
-                layer.attentionTakesQuantizedInput
+                layer.attentionInputLimit
             )
             var qProj = projection(layer.qProj, layer.qBias, act.query, attention.stride)
             var kProj = projection(layer.kProj, layer.kBias, act.key, act.kvStride)
@@ -36,8 +36,13 @@ extension ComputeContext {
             ck_project(&engine, &qProj, &kProj, &vProj, &normed, 0, count)
             var heads = self.heads(ofLayer: index)
             ck_rope_and_store(&engine, &heads, &places, count)
+            if index + 1 == weights.layers.count, narrow(to: outputs, of: rows) {
+                // After the last keys and values only the outputs' rows matter.
+                count = outputs.count
+                places.group_count = group(outputs.lazy.map { rows[Int($0)] })
+            }
             ck_attend(&engine, &heads, &places)
-            if layer.oProj.takesQuantizedInput { ck_quantize_rows(&engine, &attention, 0, count) }
+            ck_quantize_rows(&engine, &attention, 0, count, layer.oProj.inputLimit)
             var oProj = residual(layer.oProj)
             ck_project(&engine, &oProj, nil, nil, &attention, 0, count)
 
@@ -49,15 +54,36 @@ extension ComputeContext {
                 config.hiddenSize,
                 config.rmsNormEpsilon,
                 &normed,
-                layer.mlpTakesQuantizedInput
+                layer.mlpInputLimit
             )
             var (gateProj, upProj) = (layer.gateProj.packed, layer.upProj.packed)
             ck_swiglu(&engine, &gateProj, &upProj, &normed, count, mlp.values, mlp.stride)
-            if layer.downProj.takesQuantizedInput { ck_quantize_rows(&engine, &mlp, 0, count) }
+            ck_quantize_rows(&engine, &mlp, 0, count, layer.downProj.inputLimit)
             var downProj = residual(layer.downProj)
             ck_project(&engine, &downProj, nil, nil, &mlp, 0, count)
         }
-        keep(outputs, of: count)
+        keep(outputs, of: rows.count, narrowed: count < rows.count)
+    }
+
+    /// Moves the outputs' rows of residual stream and queries to the front, unless all rows are wanted or they are out
+    /// of order.
+    private func narrow(to outputs: UnsafeBufferPointer<Int32>, of rows: UnsafeBufferPointer<BatchRow>) -> Bool {
+        let act = activations
+        guard outputs.count < rows.count, zip(outputs, outputs.dropFirst()).allSatisfy(<),
+            outputs.allSatisfy({ $0 >= 0 && Int($0) < rows.count })
+        else { return false }
+        for (index, output) in outputs.enumerated() where index != Int(output) {
+            let row = Int(output)
+            (act.hidden + index * act.hiddenStride).update(
+                from: act.hidden + row * act.hiddenStride,
+                count: act.hiddenStride
+            )
+            (act.query + index * act.attention.stride)
+                .update(from: act.query + row * act.attention.stride, count: act.attention.stride)
+            act.positions[index] = act.positions[row]
+            act.tables[index] = act.tables[row]
+        }
+        return true
     }
 
     /// The same for arrays.
@@ -67,14 +93,15 @@ extension ComputeContext {
         }
     }
 
-    /// Norms the chosen rows into `activations.final`.
-    private func keep(_ outputs: UnsafeBufferPointer<Int32>, of count: Int) {
+    /// Norms the chosen rows, which are the first ones if `narrowed`, into `activations.final`.
+    private func keep(_ outputs: UnsafeBufferPointer<Int32>, of count: Int, narrowed: Bool) {
         precondition(outputs.count <= maxSequences, "more outputs than sequences")
         let stride = activations.hiddenStride
         var (engine, final) = (engine, activations.final)
         for (output, row) in outputs.enumerated() {
             precondition(row >= 0 && row < count, "output of a row that is not in the batch")
-            (final.values + output * stride).update(from: activations.hidden + Int(row) * stride, count: stride)
+            let place = narrowed ? output : Int(row)
+            (final.values + output * stride).update(from: activations.hidden + place * stride, count: stride)
         }
         ck_norm_rows(
             &engine,
@@ -84,7 +111,7 @@ extension ComputeContext {
             model.configuration.hiddenSize,
             model.configuration.rmsNormEpsilon,
             &final,
-            model.weights.lmHead.takesQuantizedInput
+            model.weights.lmHead.inputLimit
         )
     }
 
@@ -92,7 +119,6 @@ extension ComputeContext {
     private func place(_ rows: UnsafeBufferPointer<BatchRow>) -> ck_places {
         precondition(rows.count <= maxBatchRows, "more rows than maxBatchRows")
         let act = activations
-        var (groupCount, groupStart) = (0, 0)
         for (index, row) in rows.enumerated() {
             checkToken(row.token)
             precondition(
@@ -102,14 +128,7 @@ extension ComputeContext {
             act.tokens[index] = row.token
             act.positions[index] = row.position
             act.tables[index] = cache.table(of: Int(row.sequence))
-            if index == 0 || index - groupStart == CK_MAX_QUERIES
-                || row.sequence != rows[index - 1].sequence
-            {
-                act.groups[groupCount] = Int32(index)
-                (groupCount, groupStart) = (groupCount + 1, index)
-            }
         }
-        act.groups[groupCount] = Int32(rows.count)
         ck_rope_angles(act.positions, rows.count, frequencies, frequencies.count, act.cosines, act.sines)
         return ck_places(
             positions: act.positions,
@@ -117,8 +136,23 @@ extension ComputeContext {
             cosines: act.cosines,
             sines: act.sines,
             groups: act.groups,
-            group_count: groupCount
+            group_count: group(rows)
         )
+    }
+
+    /// Sets down where runs of up to CK_MAX_QUERIES rows of one sequence start; returns their number.
+    private func group(_ rows: some Sequence<BatchRow>) -> Int {
+        var (count, start, end) = (0, 0, 0)
+        var previous: Int32?
+        for row in rows {
+            if row.sequence != previous || end - start == CK_MAX_QUERIES {
+                activations.groups[count] = Int32(end)
+                (count, start, previous) = (count + 1, end, row.sequence)
+            }
+            end += 1
+        }
+        activations.groups[count] = Int32(end)
+        return count
     }
 
     private func heads(ofLayer index: Int) -> ck_heads {

@@ -16,6 +16,8 @@ package final class ComputeContext {
     package let instructionSet: InstructionSet
     package let maxSequences: Int
     package let maxBatchRows: Int
+    /// How keys and values are stored.
+    package var kvPrecision: KVPrecision { cache.precision }
 
     let model: Model
     let cache: KVCache

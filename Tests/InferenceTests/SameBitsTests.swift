@@ -83,6 +83,28 @@ struct SameBitsTests {
         for sequence in prompts.indices { #expect(bits(mixed.logits(output: sequence)) == bits(alone[sequence])) }
     }
 
+    /// An output has the same bits whichever other rows are outputs, and in any order.
+    @Test(arguments: types, sets)
+    func anyOutputs(type: TensorType, set: InstructionSet) throws {
+        let model = try randomModel(evenDimensions, type)
+        let context = try context(model, set)
+        context.setBlockTable(sequence: 0, blocks: [0, 1])
+        context.setBlockTable(sequence: 1, blocks: [2])
+        let rows = zip(prompt(40, model), 0..<40).map { BatchRow(token: $0, position: $1, sequence: 0) }
+        let others = zip(prompt(9, model, seed: 5), 0..<9).map { BatchRow(token: $0, position: $1, sequence: 1) }
+        func logits(_ outputs: [Int32]) -> [[UInt32]] {
+            context.forward(rows + others, outputs: outputs)
+            context.computeLogits(outputs: 0..<outputs.count)
+            return outputs.indices.map { bits(context.logits(output: $0)) }
+        }
+        let alone = [20, 39, 48].map { logits([$0])[0] }
+        #expect(logits([20, 39, 48]) == alone)
+        #expect(logits([48, 20, 39]) == [alone[2], alone[0], alone[1]])
+        // A pass without outputs fills the cache just as well.
+        _ = logits([])
+        #expect(logits([39]) == [alone[1]])
+    }
+
     @Test(arguments: types, sets)
     func someLogitsAreThoseOfAll(type: TensorType, set: InstructionSet) throws {
         let model = try randomModel(evenDimensions, type)

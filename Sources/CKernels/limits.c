@@ -1,0 +1,44 @@
+#include "limits.h"
+
+typedef struct read_job {
+    const uint64_t *words;
+    size_t count, part;
+    uint64_t *sums;
+} read_job;
+
+static void read_part(void *context, size_t index) {
+    const read_job *job = context;
+    const size_t start = index * job->part, end = start + job->part < job->count ? start + job->part : job->count;
+    uint64_t sum = 0;
+    for (size_t i = start; i < end; i++) sum ^= job->words[i];
+    job->sums[index] = sum;
+}
+
+uint64_t ck_read_all(ck_pool *pool, const void *buffer, size_t bytes) {
+    enum { PARTS = 64 };
+    uint64_t sums[PARTS] = {0}, sum = 0;
+    const size_t count = bytes / sizeof(uint64_t);
+    read_job job = {buffer, count, (count + PARTS - 1) / PARTS, sums};
+    ck_pool_run(pool, read_part, &job, PARTS);
+    for (size_t i = 0; i < PARTS; i++) sum ^= sums[i];
+    return sum;
+}
+
+typedef struct peak_job {
+    const ck_kernels *kernels;
+    uint32_t type;
+    size_t rounds;
+} peak_job;
+
+static void run_peak(void *context, size_t index) {
+    const peak_job *job = context;
+    (void)index;
+    job->kernels->peak(job->type, job->rounds);
+}
+
+uint64_t ck_run_peak(ck_pool *pool, const ck_kernels *kernels, uint32_t type, size_t rounds) {
+    if (!kernels->peak) return 0;
+    peak_job job = {kernels, type, rounds};
+    ck_pool_run(pool, run_peak, &job, ck_pool_threads(pool));
+    return ck_pool_threads(pool) * kernels->peak(type, 0) * rounds;
+}
