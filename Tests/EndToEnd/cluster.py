@@ -9,6 +9,7 @@ import shutil
 import signal
 import ssl
 import subprocess
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -237,6 +238,19 @@ class Cluster:
                 return False
 
         wait_until(is_ready, 120, f"responder {name} is ready")
+
+    def heal(self):
+        """Whatever a test killed, stopped or unplugged works again for the next one; cables are plugged in already."""
+        harmed = {name: responder for name, responder in self.responders.items() if responder.was_harmed}
+        for name, responder in harmed.items():
+            if responder.process.poll() is not None:
+                responder.start()
+            responder.process.send_signal(signal.SIGCONT)
+            self.wait_ready(name)
+            responder.was_harmed = False
+        if harmed:
+            # So long a failed responder is left out.
+            time.sleep(6)
 
     def served(self, name: str, role: str) -> float:
         """Successful requests that a responder has counted."""

@@ -1,9 +1,6 @@
-"""Several responders behind the production site: spread, loss, retries. One network namespace stands for one machine."""
+"""Several responders on one machine behind the production site: spread, loss, retries."""
 
-import json
-import os
 import signal
-import subprocess
 import threading
 import time
 from collections import Counter
@@ -11,132 +8,25 @@ from collections import Counter
 import httpx
 import pytest
 
+from clients import CHAT, CLASSIFY, TEXTS, Load, chat_body, classify, stream, upstreams_of
 from cluster import Cluster, missing
 from harness import wait_until
 
 WHY_NOT = missing()
 pytestmark = pytest.mark.skipif(WHY_NOT is not None, reason=str(WHY_NOT))
 
-CLASSIFY, CHAT = "/v1/classify", "/v1/chat/completions"
-TEXTS = [f"{mood}，第{n}次" for n in range(4) for mood in ("今天阳光真好，特别愉快", "太失望了，质量很差")]
-LONG = "最近工作压力好大，晚上睡不着，你能多陪我说几句话吗？"
-
-
-def cluster_of(tmp_path_factory, upstreams: str):
-    cluster = Cluster(tmp_path_factory.mktemp(upstreams), upstreams)
-    yield cluster
-    cluster.stop()
-
 
 @pytest.fixture(scope="module")
-def instances(tmp_path_factory):
-    yield from cluster_of(tmp_path_factory, "instances")
+def cluster(tmp_path_factory):
+    running = Cluster(tmp_path_factory.mktemp("instances"), "instances")
+    yield running
+    running.stop()
 
 
-@pytest.fixture(autouse=True)
-def all_alive(request):
-    """Whatever a test killed, stopped or unplugged works again for the next one."""
-    yield
-    for name in {"instances", "machines"} & set(request.fixturenames):
-        cluster = request.getfixturevalue(name)
-        harmed = {key: responder for key, responder in cluster.responders.items() if responder.was_harmed}
-        for key, responder in harmed.items():
-            if responder.process.poll() is not None:
-                responder.start()
-            responder.process.send_signal(signal.SIGCONT)
-            cluster.wait_ready(key)
-            responder.was_harmed = False
-        if harmed:
-            # So long a failed responder is left out.
-            time.sleep(6)
-
-
-def classify(client: httpx.Client, text: str) -> tuple:
-    response = client.post(CLASSIFY, json={"model": "sentiment", "input": text})
-    if response.status_code != 200:
-        return response.status_code, response.text
-    [item] = response.json()["data"]
-    return item["label"], item["probs"]
-
-
-class Load:
-    """Classifications from several clients at once, until told to stop; counts answers and keeps what was wrong."""
-
-    def __init__(self, cluster: Cluster, clients: int = 6, limit: int = 400):
-        self.expected = cluster.inside(self._expected, cluster)
-        self.cluster, self.limit = cluster, limit
-        self.answered, self.wrong = 0, []
-        self.over, self.lock = threading.Event(), threading.Lock()
-        self.pool = cluster.pool(clients)
-        self.futures = [self.pool.submit(self._run, n) for n in range(clients)]
-
-    @staticmethod
-    def _expected(cluster: Cluster) -> dict[str, tuple]:
-        with cluster.client() as client:
-            return {text: classify(client, text) for text in TEXTS}
-
-    def _run(self, offset: int):
-        with self.cluster.client() as client:
-            n = offset
-            while not self.over.is_set():
-                text = TEXTS[n % len(TEXTS)]
-                answer = classify(client, text)
-                n += 1
-                with self.lock:
-                    self.answered += 1
-                    if answer != self.expected[text]:
-                        self.wrong.append((text, answer))
-                    if self.answered >= self.limit:
-                        self.over.set()
-
-    def wait_for(self, more: int):
-        """Until so many more were answered, or the limit that nginx sets to one client is near."""
-        goal = min(self.answered + more, self.limit)
-        wait_until(lambda: self.answered >= goal, 60, f"{goal} answers; {self.wrong}")
-
-    def finish(self):
-        self.over.set()
-        for future in self.futures:
-            future.result(timeout=120)
-        self.pool.shutdown()
-        assert self.wrong == [] and all(isinstance(label, str) for label, _ in self.expected.values())
-
-
-def chat_body(text: str, **more) -> dict:
-    return {"model": "chat", "messages": [{"role": "user", "content": text}], **more}
-
-
-def stream(client: httpx.Client, conversation: str, on_event=lambda: None) -> str:
-    """How a streamed reply ended: whole, error (an error of its own in the stream), broken (the transport says so), refused
-    (a plain error), cut (without finish_reason and [DONE]) or wrong (with only one of them)."""
-    headers = {"X-Conversation-Id": conversation}
-    try:
-        with client.stream("POST", CHAT, json=chat_body(LONG, stream=True), headers=headers) as response:
-            if response.status_code != 200:
-                error = json.loads(response.read())["error"]
-                return "refused" if response.status_code == 503 and error["message"] else f"status {response.status_code}"
-            finished = done = False
-            for line in response.iter_lines():
-                if not line.startswith("data: "):
-                    continue
-                on_event()
-                if line == "data: [DONE]":
-                    done = True
-                elif "error" in (event := json.loads(line[6:])):
-                    return "error"
-                else:
-                    finished = finished or any(choice["finish_reason"] for choice in event["choices"])
-            return {(True, True): "whole", (False, False): "cut"}.get((finished, done), "wrong")
-    except (httpx.RemoteProtocolError, httpx.ReadError):
-        return "broken"
-
-
-def upstreams_of(entries: list[dict]) -> list[list[str]]:
-    """For each entry of the log the responders that were asked, in order."""
-    return [[os.path.basename(os.path.dirname(one)) or one for one in e["upstream"].split(", ")] for e in entries]
-
-
-# --- One machine
+@pytest.fixture()
+def instances(cluster):
+    yield cluster
+    cluster.heal()
 
 
 def test_classifications_go_to_all(instances):
@@ -325,83 +215,3 @@ def test_two_of_three_killed_lose_no_classification(tmp_path):
         assert all(served.values()), served
     finally:
         cluster.stop()
-
-
-# --- Several machines
-
-
-@pytest.fixture(scope="module")
-def machines(tmp_path_factory):
-    for cluster in cluster_of(tmp_path_factory, "machines"):
-        # As upstreams/machines.conf advises, only shorter.
-        for name, value in [("time", 1), ("intvl", 1), ("probes", 2)]:
-            subprocess.run(
-                ["ip", "netns", "exec", cluster.front, "sysctl", "-qw", f"net.ipv4.tcp_keepalive_{name}={value}"], check=True
-            )
-        yield cluster
-
-
-def test_machines_share_the_work(machines):
-    before = {name: machines.served(name, "sentiment") for name in "12"}
-    load = Load(machines)
-    load.wait_for(60)
-    load.finish()
-    assert all(machines.served(name, "sentiment") > before[name] for name in "12")
-
-
-def test_a_killed_responder_behind_its_bridge_loses_no_classification(machines):
-    load = Load(machines)
-    load.wait_for(40)
-    machines.responders["2"].kill()
-    load.wait_for(60)
-    load.finish()
-
-
-def test_a_gone_client_is_noticed_across_the_network(machines):
-    """The bridge passes the closed connection on: the request ends with its client."""
-    before = [machines.served(name, "chat") for name in "12"]
-    machines.responders["1"].kill(signal.SIGSTOP)
-    machines.responders["2"].kill(signal.SIGSTOP)
-
-    def leave():
-        with machines.client() as client, pytest.raises(httpx.ReadTimeout):
-            client.post(CHAT, json=chat_body(LONG), timeout=1)
-
-    machines.inside(leave)
-    for responder in machines.responders.values():
-        responder.process.send_signal(signal.SIGCONT)
-    # It never starts: neither one serves it.
-    time.sleep(2)
-    assert [machines.served(name, "chat") for name in "12"] == before
-
-
-def test_a_vanished_machine_loses_no_classification(machines):
-    """Unplugged with requests under way, which nothing answers or resets."""
-    start = len(machines.log())
-    load = Load(machines)
-    load.wait_for(20)
-    machines.responders["1"].kill(signal.SIGSTOP)
-    load.wait_for(20)
-    machines.set_cable("1", "down")
-    try:
-        load.wait_for(60)
-        load.finish()
-    finally:
-        machines.set_cable("1", "up")
-    # The log has a line for what waited in vain and was then asked of the other machine.
-    assert any(e["upstream_status"].endswith(", 200") for e in machines.log()[start:])
-
-
-def test_a_vanished_machine_does_not_stop_conversations(machines):
-    machines.set_cable("2", "down")
-
-    def ask() -> Counter:
-        with machines.client() as client:
-            return Counter(
-                client.post(CHAT, json=chat_body("你好"), headers={"X-Conversation-Id": f"{n}"}).status_code for n in range(16)
-            )
-
-    try:
-        assert machines.inside(ask) == Counter({200: 16})
-    finally:
-        machines.set_cable("2", "up")
