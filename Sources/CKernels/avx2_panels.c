@@ -115,33 +115,35 @@ AVX2_INLINE void q8_block(const int R, const uint8_t *units, const int8_t *x, si
 }
 
 /// Integer sums of one Q4_0 block. Nibbles are unsigned: a pair is at most 2·15·127 and eight of them 30,480, so the
-/// whole block adds up in 16 bits; the offset of 8 comes off at the end.
+/// whole block adds up in 16 bits; sums begin with what the offset of 8 adds too much, half of it in each of two lanes.
 AVX2_INLINE void q4_block(const int R, const uint8_t *units, const int8_t *x, size_t stride, const int32_t *sums,
                           size_t sums_stride, __m256i sum[][2]) {
     const __m256i ones = _mm256_set1_epi16(1), nibble = _mm256_set1_epi8(15);
+    __m256i pairs[TILE][2];
 #pragma clang loop unroll(full)
-    for (int half = 0; half < 2; half++) {
-        __m256i pairs[TILE];
-#pragma clang loop unroll(full)
-        for (int r = 0; r < R; r++) pairs[r] = _mm256_setzero_si256();
-        // Rolled: unrolled, the compiler runs out of registers and takes half as long again.
+    for (int r = 0; r < R; r++)
+        pairs[r][0] = pairs[r][1] = _mm256_set1_epi16((short)(-4 * sums[(size_t)r * sums_stride]));
+    // Rolled: unrolled, the compiler runs out of registers and takes half as long again.
 #pragma clang loop unroll(disable)
-        for (int g = 0; g < 4; g++) {
-            const __m256i w = _mm256_load_si256((const __m256i *)(units + 64 * g + 32 * half));
-            const __m256i low = _mm256_and_si256(w, nibble);
-            const __m256i high = _mm256_and_si256(_mm256_srli_epi16(w, 4), nibble);
+    for (int g = 0; g < 4; g++) {
+        const __m256i *lanes = (const __m256i *)(units + 64 * g);
+        const __m256i w0 = _mm256_load_si256(lanes), w1 = _mm256_load_si256(lanes + 1);
+#pragma clang loop unroll(full)
+        for (int high = 0; high < 2; high++) {
+            const __m256i n0 = _mm256_and_si256(high ? _mm256_srli_epi16(w0, 4) : w0, nibble);
+            const __m256i n1 = _mm256_and_si256(high ? _mm256_srli_epi16(w1, 4) : w1, nibble);
 #pragma clang loop unroll(full)
             for (int r = 0; r < R; r++) {
-                const int8_t *inputs = x + (size_t)r * stride + 4 * g;
-                pairs[r] = _mm256_add_epi16(pairs[r], _mm256_maddubs_epi16(low, four_inputs(inputs)));
-                pairs[r] = _mm256_add_epi16(pairs[r], _mm256_maddubs_epi16(high, four_inputs(inputs + 16)));
+                const __m256i v = four_inputs(x + (size_t)r * stride + 4 * g + 16 * high);
+                pairs[r][0] = _mm256_add_epi16(pairs[r][0], _mm256_maddubs_epi16(n0, v));
+                pairs[r][1] = _mm256_add_epi16(pairs[r][1], _mm256_maddubs_epi16(n1, v));
             }
         }
+    }
 #pragma clang loop unroll(full)
-        for (int r = 0; r < R; r++) {
-            const __m256i offset = _mm256_set1_epi32(8 * sums[(size_t)r * sums_stride]);
-            sum[r][half] = _mm256_sub_epi32(_mm256_madd_epi16(pairs[r], ones), offset);
-        }
+    for (int r = 0; r < R; r++) {
+        sum[r][0] = _mm256_madd_epi16(pairs[r][0], ones);
+        sum[r][1] = _mm256_madd_epi16(pairs[r][1], ones);
     }
 }
 
