@@ -1,6 +1,6 @@
 """Scores weights on the way: accuracy on sentiment/dev.tsv and the handwritten sets, and greedy chat replies.
 
-    python evaluate.py --data DATA --out OUT [--stage polish]
+    python evaluate.py --data DATA --out OUT [--stage final]
 """
 import argparse
 import os
@@ -52,7 +52,7 @@ def main():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     p.add_argument("--data", required=True)
     p.add_argument("--out", required=True)
-    p.add_argument("--stage", default="polish")
+    p.add_argument("--stage", default="final")
     p.add_argument("--prompts", type=int, default=0, help="held-out chat prompts to answer too")
     args = p.parse_args()
     model = load_weights(os.path.join(args.out, args.stage)).eval()

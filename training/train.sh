@@ -19,6 +19,7 @@ python3 "$here/train.py" roles --data "$out/roles.npz" --init "$out/pretrain" --
     --minutes "$roles" --batch 1536 --batches 4 --dropout 0.05 "$@"
 python3 "$here/train.py" polish --data "$out/roles.npz" --init "$out/roles" --out "$out/polish" --tokens 1e12 \
     --minutes "$polish" --batch 1536 --batches 4 --dropout 0.05 --matrix-lr 0.008 --other-lr 0.0012 --decay 1 --seed 2 "$@"
+python3 "$here/average.py" --out "$out"
 python3 "$here/export.py" --out "$out"
 python3 "$here/verify.py" --out "$out"
 python3 "$here/evaluate.py" --data "$data" --out "$out"

@@ -17,7 +17,7 @@ AVX2 static void rms_norm(const float *x, const float *weight, size_t n, size_t 
     }
 }
 
-AVX2 static void quantize(const float *x, size_t stride, int limit, int8_t *quants, float *scales, int32_t *sums) {
+AVX2 static void quantize(const float *x, size_t stride, int8_t *quants, float *scales, int32_t *sums) {
     const __m256 magnitude = _mm256_castsi256_ps(_mm256_set1_epi32(0x7fffffff));
     const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
     for (size_t b = 0; b < stride / CK_BLOCK; b++, x += CK_BLOCK, quants += CK_BLOCK) {
@@ -28,7 +28,7 @@ AVX2 static void quantize(const float *x, size_t stride, int limit, int8_t *quan
         }
         const float amax = max_lanes(largest);
         // Below 1e-30 the inverse would overflow; such a block is zero to any model.
-        const __m256 inverse = _mm256_set1_ps(amax >= 1e-30f ? (float)limit / amax : 0);
+        const __m256 inverse = _mm256_set1_ps(amax >= 1e-30f ? 127 / amax : 0);
         __m256i q[4], sum = _mm256_setzero_si256();
         for (int i = 0; i < 4; i++) {
             q[i] = _mm256_cvtps_epi32(_mm256_mul_ps(v[i], inverse));
@@ -41,7 +41,7 @@ AVX2 static void quantize(const float *x, size_t stride, int limit, int8_t *quan
         _mm256_storeu_si256((__m256i *)lanes, sum);
         int32_t total = 0;
         for (int i = 0; i < 8; i++) total = (int32_t)((uint32_t)total + (uint32_t)lanes[i]);
-        scales[b] = amax / (float)limit;
+        scales[b] = amax / 127;
         sums[b] = total;
     }
 }

@@ -91,24 +91,25 @@ AVX2_INLINE __m256i four_inputs(const int8_t *quants) {
     return _mm256_set1_epi32(four);
 }
 
-/// Integer sums of one Q8_0 block. maddubs takes unsigned weights, w + 128 (at most 255), and inputs of at most 63: a
-/// pair is at most 32,130, so nothing saturates. Sums begin with what the 128 adds too much.
-AVX2_INLINE void q8_block(const int R, const uint8_t *units, const int8_t *x, size_t stride, const int32_t *sums,
-                          size_t sums_stride, __m256i sum[][2]) {
-    const __m256i ones = _mm256_set1_epi16(1), top = _mm256_set1_epi8(-128);
+/// Integer sums of one Q8_0 block. maddubs takes |w| (at most 128) and the input with w's sign (at most 127):
+/// a pair is at most 32,512, so nothing saturates.
+AVX2_INLINE void q8_block(const int R, const uint8_t *units, const int8_t *x, size_t stride, __m256i sum[][2]) {
+    const __m256i ones = _mm256_set1_epi16(1);
 #pragma clang loop unroll(full)
-    for (int r = 0; r < R; r++) sum[r][0] = sum[r][1] = _mm256_set1_epi32(-128 * sums[(size_t)r * sums_stride]);
+    for (int r = 0; r < R; r++) sum[r][0] = sum[r][1] = _mm256_setzero_si256();
     // Rolled: unrolled, the compiler runs out of registers and takes half as long again.
 #pragma clang loop unroll(disable)
     for (int g = 0; g < 8; g++) {
-        const __m256i *lanes = (const __m256i *)(units + 64 * g);
-        const __m256i w0 = _mm256_xor_si256(_mm256_load_si256(lanes), top);
-        const __m256i w1 = _mm256_xor_si256(_mm256_load_si256(lanes + 1), top);
 #pragma clang loop unroll(full)
-        for (int r = 0; r < R; r++) {
-            const __m256i v = four_inputs(x + (size_t)r * stride + 4 * g);
-            sum[r][0] = _mm256_add_epi32(sum[r][0], _mm256_madd_epi16(_mm256_maddubs_epi16(w0, v), ones));
-            sum[r][1] = _mm256_add_epi32(sum[r][1], _mm256_madd_epi16(_mm256_maddubs_epi16(w1, v), ones));
+        for (int half = 0; half < 2; half++) {
+            const __m256i w = _mm256_load_si256((const __m256i *)(units + 64 * g + 32 * half));
+            const __m256i magnitude = _mm256_abs_epi8(w);
+#pragma clang loop unroll(full)
+            for (int r = 0; r < R; r++) {
+                const __m256i v = _mm256_sign_epi8(four_inputs(x + (size_t)r * stride + 4 * g), w);
+                const __m256i pairs = _mm256_maddubs_epi16(magnitude, v);
+                sum[r][half] = _mm256_add_epi32(sum[r][half], _mm256_madd_epi16(pairs, ones));
+            }
         }
     }
 }
@@ -154,7 +155,7 @@ AVX2_INLINE void quantised_tile(const int bytes, const int R, const uint8_t *w, 
     for (int r = 0; r < R; r++) total[r][0] = total[r][1] = _mm256_setzero_ps();
     for (size_t b = 0; b < blocks; b++, w += bytes, x += CK_BLOCK) {
         __m256i sum[TILE][2];
-        if (bytes == Q8_BYTES) q8_block(R, w + 2 * CK_PANEL, x, stride, sums + b, blocks, sum);
+        if (bytes == Q8_BYTES) q8_block(R, w + 2 * CK_PANEL, x, stride, sum);
         else q4_block(R, w + 2 * CK_PANEL, x, stride, sums + b, blocks, sum);
         const __m256 low = load_f16((const uint16_t *)w), high = load_f16((const uint16_t *)w + 8);
 #pragma clang loop unroll(full)

@@ -109,19 +109,19 @@ static void rms_norm(const float *x, const float *weight, size_t n, size_t strid
     for (size_t i = 0; i < stride; i++) y[i] = weight[i] * (x[i] * scale);
 }
 
-static void quantize(const float *x, size_t stride, int limit, int8_t *quants, float *scales, int32_t *sums) {
+static void quantize(const float *x, size_t stride, int8_t *quants, float *scales, int32_t *sums) {
     for (size_t b = 0; b < stride / CK_BLOCK; b++, x += CK_BLOCK, quants += CK_BLOCK) {
         float amax = 0;
         for (size_t i = 0; i < CK_BLOCK; i++) amax = fabsf(x[i]) > amax ? fabsf(x[i]) : amax;
         // Below 1e-30 the inverse would overflow; such a block is zero to any model.
-        const float inverse = amax >= 1e-30f ? (float)limit / amax : 0;
+        const float inverse = amax >= 1e-30f ? 127 / amax : 0;
         int32_t sum = 0;
         for (size_t i = 0; i < CK_BLOCK; i++) {
             const float scaled = x[i] * inverse;
-            quants[i] = (int8_t)(fabsf(scaled) <= (float)limit ? rintf(scaled) : (float)(scaled < 0 ? -limit : limit));
+            quants[i] = (int8_t)(fabsf(scaled) <= 127 ? rintf(scaled) : scaled < 0 ? -127 : 127);
             sum += quants[i];
         }
-        scales[b] = amax / (float)limit;
+        scales[b] = amax / 127;
         sums[b] = sum;
     }
 }
@@ -196,8 +196,6 @@ const ck_kernels *ck_kernels_generic(void) {
     };
     return &kernels;
 }
-
-int ck_input_limit(uint32_t type) { return type == CK_Q8_0 ? 63 : type == CK_Q4_0 ? 127 : 0; }
 
 ck_panels_fn *ck_panels_for(const ck_kernels *kernels, uint32_t type) {
     switch (type) {

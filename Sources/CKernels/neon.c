@@ -86,7 +86,7 @@ NEON_INLINE int8x16_t four_inputs(const int8_t *quants) {
     return vreinterpretq_s8_s32(vdupq_n_s32(four));
 }
 
-/// Integer sums of one Q8_0 block. Two products of -128...127 and -63...63 are at most 16,128: pairs fit 16 bits.
+/// Integer sums of one Q8_0 block. Two products of -128...127 and -127...127 are at most 32,512: pairs fit 16 bits.
 NEON_INLINE void q8_block(const int R, const int8_t *units, const int8_t *x, size_t stride,
                           int32x4_t sum[][VECTORS]) {
     UNROLL for (int r = 0; r < R; r++)
@@ -196,7 +196,7 @@ static void rms_norm(const float *x, const float *weight, size_t n, size_t strid
         vst1q_f32(y + i, vmulq_f32(vld1q_f32(weight + i), vmulq_n_f32(vld1q_f32(x + i), scale)));
 }
 
-static void quantize(const float *x, size_t stride, int limit, int8_t *quants, float *scales, int32_t *sums) {
+static void quantize(const float *x, size_t stride, int8_t *quants, float *scales, int32_t *sums) {
     for (size_t b = 0; b < stride / CK_BLOCK; b++, x += CK_BLOCK, quants += CK_BLOCK) {
         float32x4_t v[8], largest = vdupq_n_f32(0);
         for (int i = 0; i < 8; i++) {
@@ -205,7 +205,7 @@ static void quantize(const float *x, size_t stride, int limit, int8_t *quants, f
         }
         const float amax = vmaxvq_f32(largest);
         // Below 1e-30 the inverse would overflow; such a block is zero to any model.
-        const float inverse = amax >= 1e-30f ? (float)limit / amax : 0;
+        const float inverse = amax >= 1e-30f ? 127 / amax : 0;
         int16x8_t sum = vdupq_n_s16(0);
         for (int i = 0; i < 4; i++) {
             const int32x4_t low = vcvtnq_s32_f32(vmulq_n_f32(v[2 * i], inverse));
@@ -214,7 +214,7 @@ static void quantize(const float *x, size_t stride, int limit, int8_t *quants, f
             sum = vaddq_s16(sum, both);
             vst1_s8(quants + 8 * i, vqmovn_s16(both));
         }
-        scales[b] = amax / (float)limit;
+        scales[b] = amax / 127;
         sums[b] = vaddlvq_s16(sum);
     }
 }

@@ -26,8 +26,7 @@ typedef struct norm_job {
     size_t n, first;
     float eps;
     const ck_activations *out;
-    bool norm;
-    int limit;
+    bool norm, quantize;
 } norm_job;
 
 static void norm_row(void *context, size_t index) {
@@ -35,20 +34,20 @@ static void norm_row(void *context, size_t index) {
     const size_t row = job->first + index, stride = job->out->stride, blocks = stride / CK_BLOCK;
     float *values = job->out->values + row * stride;
     if (job->norm) job->kernels->rms_norm(job->x + row * stride, job->weight, job->n, stride, job->eps, values);
-    if (job->limit)
-        job->kernels->quantize(values, stride, job->limit, job->out->quants + row * stride, job->out->scales + row * blocks,
+    if (job->quantize)
+        job->kernels->quantize(values, stride, job->out->quants + row * stride, job->out->scales + row * blocks,
                                job->out->sums + row * blocks);
 }
 
 void ck_norm_rows(const ck_engine *engine, const float *x, size_t rows, const float *weight, size_t n, float eps,
-                  const ck_activations *out, int limit) {
-    norm_job job = {engine->kernels, x, weight, n, 0, eps, out, true, limit};
+                  const ck_activations *out, bool quantize) {
+    norm_job job = {engine->kernels, x, weight, n, 0, eps, out, true, quantize};
     ck_pool_run(engine->pool, norm_row, &job, rows);
 }
 
-void ck_quantize_rows(const ck_engine *engine, const ck_activations *x, size_t first, size_t rows, int limit) {
-    norm_job job = {.kernels = engine->kernels, .first = first, .out = x, .limit = limit};
-    if (limit) ck_pool_run(engine->pool, norm_row, &job, rows);
+void ck_quantize_rows(const ck_engine *engine, const ck_activations *x, size_t first, size_t rows) {
+    norm_job job = {.kernels = engine->kernels, .first = first, .out = x, .quantize = true};
+    ck_pool_run(engine->pool, norm_row, &job, rows);
 }
 
 // Products. A unit is two panels (32 outputs); its results pass through a tile on the stack, 48 rows at a time (a

@@ -28,7 +28,7 @@ extension ComputeContext {
                 config.hiddenSize,
                 config.rmsNormEpsilon,
                 &normed,
-                layer.attentionInputLimit
+                layer.attentionTakesQuantizedInput
             )
             var qProj = projection(layer.qProj, layer.qBias, act.query, attention.stride)
             var kProj = projection(layer.kProj, layer.kBias, act.key, act.kvStride)
@@ -42,7 +42,7 @@ extension ComputeContext {
                 places.group_count = group(outputs.lazy.map { rows[Int($0)] })
             }
             ck_attend(&engine, &heads, &places)
-            ck_quantize_rows(&engine, &attention, 0, count, layer.oProj.inputLimit)
+            if layer.oProj.takesQuantizedInput { ck_quantize_rows(&engine, &attention, 0, count) }
             var oProj = residual(layer.oProj)
             ck_project(&engine, &oProj, nil, nil, &attention, 0, count)
 
@@ -54,11 +54,11 @@ extension ComputeContext {
                 config.hiddenSize,
                 config.rmsNormEpsilon,
                 &normed,
-                layer.mlpInputLimit
+                layer.mlpTakesQuantizedInput
             )
             var (gateProj, upProj) = (layer.gateProj.packed, layer.upProj.packed)
             ck_swiglu(&engine, &gateProj, &upProj, &normed, count, mlp.values, mlp.stride)
-            ck_quantize_rows(&engine, &mlp, 0, count, layer.downProj.inputLimit)
+            if layer.downProj.takesQuantizedInput { ck_quantize_rows(&engine, &mlp, 0, count) }
             var downProj = residual(layer.downProj)
             ck_project(&engine, &downProj, nil, nil, &mlp, 0, count)
         }
@@ -111,7 +111,7 @@ extension ComputeContext {
             model.configuration.hiddenSize,
             model.configuration.rmsNormEpsilon,
             &final,
-            model.weights.lmHead.inputLimit
+            model.weights.lmHead.takesQuantizedInput
         )
     }
 

@@ -4,8 +4,8 @@ import CKernels
 struct PackedMatrix {
     let packed: ck_matrix  // (outputs, inputs)
 
-    /// The largest magnitude of quantised inputs that its kernel takes; 0 where it reads the F32 side of the activations.
-    var inputLimit: Int32 { ck_input_limit(packed.type) }
+    /// Whether its kernel reads the quantised side of the activations.
+    var takesQuantizedInput: Bool { packed.type == UInt32(CK_Q8_0) || packed.type == UInt32(CK_Q4_0) }
 }
 
 /// F32 values, zero from the tensor's end to the next multiple of 32.
@@ -27,14 +27,10 @@ struct LayerWeights {
     let downProj: PackedMatrix  // (hidden, intermediate)
 
     /// Of q, k and v, which share their input.
-    var attentionInputLimit: Int32 { Self.shared(qProj, kProj, vProj) }
-    /// Of gate and up, which share theirs.
-    var mlpInputLimit: Int32 { Self.shared(gateProj, upProj) }
-
-    /// The limit that suits every matrix of mixed types: the smallest that is not 0.
-    private static func shared(_ matrices: PackedMatrix...) -> Int32 {
-        matrices.map(\.inputLimit).filter { $0 > 0 }.min() ?? 0
+    var attentionTakesQuantizedInput: Bool {
+        qProj.takesQuantizedInput || kProj.takesQuantizedInput || vProj.takesQuantizedInput
     }
+    var mlpTakesQuantizedInput: Bool { gateProj.takesQuantizedInput || upProj.takesQuantizedInput }
 }
 
 /// All weights of a model, in memory that lives as long as this does.

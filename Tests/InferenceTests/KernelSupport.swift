@@ -59,12 +59,12 @@ final class TestMatrix {
     deinit { memory.deallocate() }
 }
 
-/// Rows of activations, quantised by the given kernels as weights of a type want them.
+/// Rows of activations, quantised by the given kernels.
 final class TestRows {
     let rows: ck_activations
     let stride: Int
 
-    init(_ values: [Float], stride: Int, kernels: ck_kernels, for type: UInt32 = UInt32(CK_Q4_0)) {
+    init(_ values: [Float], stride: Int, kernels: ck_kernels) {
         self.stride = stride
         let blocks = values.count / 32
         rows = ck_activations(
@@ -75,8 +75,7 @@ final class TestRows {
             stride: stride
         )
         rows.values.update(from: values, count: values.count)
-        let limit = ck_input_limit(type)
-        if limit > 0 { kernels.quantize(rows.values, values.count, limit, rows.quants, rows.scales, rows.sums) }
+        kernels.quantize(rows.values, values.count, rows.quants, rows.scales, rows.sums)
     }
 
     deinit {

@@ -29,7 +29,7 @@ struct MatrixKernelTests {
         let (rows, columns, count) = (40, 160, 11)
         let m = try TestMatrix(type: type, rows: rows, columns: columns, values: random.floats(rows * columns))
         let values = random.floats(count * columns)
-        let x = TestRows(values, stride: columns, kernels: allKernels[set].pointee, for: type)
+        let x = TestRows(values, stride: columns, kernels: allKernels[set].pointee)
         let quantised = type == UInt32(CK_Q8_0) || type == UInt32(CK_Q4_0)
         let y = try product(allKernels[set], m, x, first: 0, count: count)
         for row in 0..<count {
@@ -55,7 +55,7 @@ struct MatrixKernelTests {
         var random = SeededNumbers(3)
         let (rows, columns, count) = (80, 96, 13)
         let m = try TestMatrix(type: type, rows: rows, columns: columns, values: random.floats(rows * columns))
-        let x = TestRows(random.floats(count * columns), stride: columns, kernels: allKernels[set].pointee, for: type)
+        let x = TestRows(random.floats(count * columns), stride: columns, kernels: allKernels[set].pointee)
         let alone = try (0..<count).flatMap { try product(allKernels[set], m, x, first: $0, count: 1) }
         for size in 1...count {
             let together = try product(allKernels[set], m, x, first: count - size, count: size)
@@ -63,7 +63,7 @@ struct MatrixKernelTests {
         }
     }
 
-    /// Weights of -128 and 127 against quants of ±63: the largest sums, which a saturating kernel would cut off.
+    /// Weights of -128 and 127 against quants of ±127: the largest sums, which a saturating kernel would cut off.
     @Test(arguments: allKernels.indices)
     func q8IntegersAreExact(set: Int) throws {
         let one = withUnsafeBytes(of: Float16(1).bitPattern) { Array($0) }
@@ -75,13 +75,13 @@ struct MatrixKernelTests {
         }
         let m = try TestMatrix(type: UInt32(CK_Q8_0), rows: 16, columns: 32, encoded: encoded)
         let inputs: [(Int) -> Float] = [
-            { _ in 63 }, { _ in -63 }, { $0 % 2 == 0 ? -63 : 63 }, { Float($0 * 4 - 63) },
+            { _ in 127 }, { _ in -127 }, { $0 % 2 == 0 ? -127 : 127 }, { Float($0 * 8 - 127) },
         ]
         let values = (0..<4).flatMap { row in (0..<32).map { inputs[row]($0) } }
         let y = try product(
             allKernels[set],
             m,
-            TestRows(values, stride: 32, kernels: allKernels[set].pointee, for: UInt32(CK_Q8_0)),
+            TestRows(values, stride: 32, kernels: allKernels[set].pointee),
             first: 0,
             count: 4
         )

@@ -150,7 +150,7 @@ static void fill_block(float *x, size_t kind) {
         }
 }
 
-static void compare_quantize(int limit) {
+static void compare_quantize(void) {
     enum { BLOCKS = 40, N = BLOCKS * CK_BLOCK };
     static float x[N], scale[2][BLOCKS];
     static int8_t quants[2][N];
@@ -158,8 +158,8 @@ static void compare_quantize(int limit) {
     for (size_t blocks = 1; blocks <= BLOCKS; blocks++) {
         for (size_t b = 0; b < blocks; b++) fill_block(x + b * CK_BLOCK, b + blocks);
         for (size_t i = 0; i < CK_BLOCK && blocks % 4 == 0; i++) x[i] = random_float(120, 127);   // up to the largest
-        tested->quantize(x, blocks * CK_BLOCK, limit, quants[0], scale[0], sums[0]);
-        portable->quantize(x, blocks * CK_BLOCK, limit, quants[1], scale[1], sums[1]);
+        tested->quantize(x, blocks * CK_BLOCK, quants[0], scale[0], sums[0]);
+        portable->quantize(x, blocks * CK_BLOCK, quants[1], scale[1], sums[1]);
         expect_same("quantize", "quants", quants[0], quants[1], blocks * CK_BLOCK);
         expect_same("quantize", "scales", scale[0], scale[1], blocks * sizeof(float));
         expect_same("quantize", "sums", sums[0], sums[1], blocks * sizeof(int32_t));
@@ -188,7 +188,7 @@ static uint8_t *make_weights(uint32_t type, size_t rows, size_t columns, size_t 
     return data;
 }
 
-static ck_activations make_activations(uint32_t type, size_t rows, size_t columns, size_t kind) {
+static ck_activations make_activations(size_t rows, size_t columns, size_t kind) {
     const size_t stride = (columns + CK_BLOCK - 1) / CK_BLOCK * CK_BLOCK, blocks = stride / CK_BLOCK;
     ck_activations x = {allocate(rows * stride * 4), allocate(rows * stride), allocate(rows * blocks * 4),
                         allocate(rows * blocks * 4), stride};
@@ -199,8 +199,7 @@ static ck_activations make_activations(uint32_t type, size_t rows, size_t column
     }
     for (size_t i = 0; i < rows * stride; i++)
         if (i % stride >= columns) x.values[i] = 0;
-    const int limit = ck_input_limit(type);
-    if (limit) portable->quantize(x.values, rows * stride, limit, x.quants, x.scales, x.sums);
+    portable->quantize(x.values, rows * stride, x.quants, x.scales, x.sums);
     return x;
 }
 
@@ -210,7 +209,7 @@ static void compare_product(ck_pool *pool, uint32_t type, size_t rows, size_t co
     uint8_t *source = make_weights(type, rows, columns, kind, &bytes);
     uint8_t *data = allocate(ck_packed_bytes(type, rows, columns));
     const ck_matrix m = ck_pack(pool, type, rows, columns, source, data);
-    const ck_activations x = make_activations(type, FIRST + MOST_ROWS, columns, kind);
+    const ck_activations x = make_activations(FIRST + MOST_ROWS, columns, kind);
     const size_t panels = (rows + CK_PANEL - 1) / CK_PANEL, y_stride = panels * CK_PANEL + GAP;
     const size_t y_bytes = MOST_ROWS * y_stride * sizeof(float);
     for (size_t count = 1; count <= MOST_ROWS; count++) {
@@ -309,8 +308,7 @@ int main(int argc, char **argv) {
         return SKIPPED;
     }
     compare_to_f16();
-    compare_quantize(127);
-    compare_quantize(63);
+    compare_quantize();
     compare_products(!all);
     if (all) {
         compare_exp();

@@ -10,8 +10,8 @@
 //                    low nibbles are the inputs 4g..4g+3, high nibbles the inputs 16+4g..16+4g+3; value = nibble - 8
 //
 // Activations. Rows of F32, each `stride` values long (a multiple of 32, zero beyond the columns). For Q8_0 and Q4_0
-// weights also int8 per row and block of 32: scale = amax/limit, quant = round to nearest even, in -limit...limit. The
-// limit depends on the weights' type (ck_input_limit), so that integer sums are exact in every instruction set.
+// weights also int8 per row and block of 32: scale = amax/127, quant = round to nearest even, in -127...127, so that
+// the integer dot product of a block is exact in every instruction set.
 //
 // KV cache. A block holds 32 tokens of one layer, as F16 or F32: per KV head K as [headDim][32], then V as
 // [32][headStride], where headStride is headDim rounded up to 16. All values are finite: what F16 cannot hold is clamped,
@@ -64,8 +64,8 @@ typedef struct ck_kernels {
     ck_panels_fn *panels_f32, *panels_f16, *panels_bf16, *panels_q8_0, *panels_q4_0;
     /// y = weight · x / sqrt(mean(x²) + eps) over n values; x, weight and y are zero from n to `stride`.
     void (*rms_norm)(const float *x, const float *weight, size_t n, size_t stride, float eps, float *y);
-    /// One row of `stride` values to int8 of at most `limit` (1 to 127) with scale and sum per block of 32.
-    void (*quantize)(const float *x, size_t stride, int limit, int8_t *quants, float *scales, int32_t *sums);
+    /// One row of `stride` values to int8 with scale and sum per block of 32.
+    void (*quantize)(const float *x, size_t stride, int8_t *quants, float *scales, int32_t *sums);
     /// gate = silu(gate) · up; n is a multiple of 8.
     void (*swiglu)(float *gate, const float *up, size_t n);
     /// Rounds to nearest even, clamped to ±65504, which NaN becomes too; n is a multiple of 8.
@@ -88,8 +88,3 @@ const ck_kernels *ck_kernels_neon(void);
 
 /// The panel kernel for a ggml type, NULL for a type without one.
 ck_panels_fn *ck_panels_for(const ck_kernels *kernels, uint32_t type);
-
-/// The largest magnitude that quantised inputs of weights of a type may have; 0 where the kernel reads F32 inputs.
-/// 63 for Q8_0: with weights taken as 0...255, two products then fit 16 bits, which halves the work of a product on
-/// AVX2 against 127, where they do not. 127 for Q4_0.
-int ck_input_limit(uint32_t type);

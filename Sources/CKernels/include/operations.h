@@ -41,12 +41,12 @@ typedef struct ck_heads {
 void ck_embed(const ck_engine *engine, const ck_matrix *table, const int32_t *tokens, size_t rows, float *x,
               size_t stride);
 
-/// out.values = RMSNorm(x) over n columns; quantised too where `limit` is not 0.
+/// out.values = RMSNorm(x) over n columns, quantised too if asked for.
 void ck_norm_rows(const ck_engine *engine, const float *x, size_t rows, const float *weight, size_t n, float eps,
-                  const ck_activations *out, int limit);
+                  const ck_activations *out, bool quantize);
 
-/// Quantises rows first..<first+rows of x, unless `limit` is 0.
-void ck_quantize_rows(const ck_engine *engine, const ck_activations *x, size_t first, size_t rows, int limit);
+/// Quantises rows first..<first+rows of x.
+void ck_quantize_rows(const ck_engine *engine, const ck_activations *x, size_t first, size_t rows);
 
 /// Up to three products of the same input in one pass; k and v may be NULL.
 void ck_project(const ck_engine *engine, const ck_projection *q, const ck_projection *k, const ck_projection *v,
