@@ -11,7 +11,8 @@ struct Bench: ParsableCommand {
         discussion: """
             Prints one line a case: median and range of the rounds, and the median as a share of what the machine allows, \
             measured in the same run: the longer of reading the bytes and of the arithmetic on registers. The weights' \
-            values do not matter: a model of `synthesize` is as good as a trained one.
+            values do not matter: a model of `synthesize` is as good as a trained one. What the processor's cache holds may pass \
+            100 %.
 
             Example: qwen-all-in-one bench --model random-q8_0.gguf --model random-q4_0.gguf
             """
