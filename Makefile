@@ -20,7 +20,7 @@ RUN_DIR ?= .run
 
 export HTTPS_PORT HTTP_PORT ADDRESS MODEL ROLES THREADS CERT KEY BINARY RUN_DIR
 
-.PHONY: help deps build run test test-unit test-arm test-e2e bench bench-peers format clean
+.PHONY: help deps build run test test-unit test-arm test-e2e bench format clean
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -49,11 +49,8 @@ test-e2e: ## the real program behind the real nginx, with curl, clients and a br
 bench: ## the engine's speed at the size of Qwen1.5-0.5B, beside the machine's limits
 	@packaging/bench/bench.sh
 
-bench-peers: ## the same beside llama.cpp (PyPI, compiled here), interleaved
-	@packaging/bench/bench-peers.sh
-
 format: ## format the Swift sources in place
 	@swift format --in-place --recursive Sources Tests Package.swift
 
 clean: ## remove everything that was built or written
-	@rm -rf .build .venv .run .bench .venv-peers
+	@rm -rf .build .venv .run .bench
