@@ -10,19 +10,23 @@ final class HandOff: @unchecked Sendable {
     private var isClosed = false
     private let capacity: Int
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
-    private let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+    private let hasWork = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+    private let hasRoom = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
 
     init(capacity: Int) {
         self.capacity = capacity
         descriptors.reserveCapacity(capacity)
         pthread_mutex_init(mutex, nil)
-        pthread_cond_init(changed, nil)
+        pthread_cond_init(hasWork, nil)
+        pthread_cond_init(hasRoom, nil)
     }
 
     deinit {
-        pthread_cond_destroy(changed)
+        pthread_cond_destroy(hasWork)
+        pthread_cond_destroy(hasRoom)
         pthread_mutex_destroy(mutex)
-        changed.deallocate()
+        hasWork.deallocate()
+        hasRoom.deallocate()
         mutex.deallocate()
     }
 
@@ -31,7 +35,7 @@ final class HandOff: @unchecked Sendable {
     /// The acceptor waits until there is room. False once `stopWaiting` was called.
     func waitForRoom() -> Bool {
         locked {
-            while descriptors.count >= capacity, !isEnding { pthread_cond_wait(changed, mutex) }
+            while descriptors.count >= capacity, !isEnding { pthread_cond_wait(hasRoom, mutex) }
             return !isEnding
         }
     }
@@ -40,7 +44,7 @@ final class HandOff: @unchecked Sendable {
     func stopWaiting() {
         locked {
             isEnding = true
-            pthread_cond_broadcast(changed)
+            pthread_cond_broadcast(hasRoom)
         }
     }
 
@@ -49,7 +53,7 @@ final class HandOff: @unchecked Sendable {
         locked {
             guard !isClosed, descriptors.count < capacity else { return false }
             descriptors.append(descriptor)
-            pthread_cond_broadcast(changed)
+            pthread_cond_signal(hasWork)  // one: hundreds may wait
             return true
         }
     }
@@ -57,9 +61,9 @@ final class HandOff: @unchecked Sendable {
     /// The oldest connection; nil once the queue is closed and empty.
     func pop() -> Int32? {
         locked {
-            while descriptors.isEmpty, !isClosed { pthread_cond_wait(changed, mutex) }
+            while descriptors.isEmpty, !isClosed { pthread_cond_wait(hasWork, mutex) }
             guard !descriptors.isEmpty else { return nil }
-            pthread_cond_broadcast(changed)
+            pthread_cond_signal(hasRoom)
             return descriptors.removeFirst()
         }
     }
@@ -68,7 +72,7 @@ final class HandOff: @unchecked Sendable {
     func close() {
         locked {
             isClosed = true
-            pthread_cond_broadcast(changed)
+            pthread_cond_broadcast(hasWork)
         }
     }
 

@@ -50,6 +50,11 @@ extension ServerMetrics {
             .histogram("llm_request_queue_time_seconds", "Submission to admission into the batch.", queueTime),
             .histogram("llm_request_prefill_time_seconds", "Admission to the end of the prompt.", prefillTime),
             .histogram("llm_request_decode_time_seconds", "End of the prompt to the end of the request.", decodeTime),
+            .histogram(
+                "llm_cancellation_seconds",
+                "From seeing that a client is gone, or out of time, to its sequence and KV blocks being free.",
+                cancellationTime
+            ),
         ]
     }
 
@@ -78,7 +83,7 @@ extension ServerMetrics {
             ),
             .counters(
                 "llm_admission_rejections_total",
-                "Requests that the scheduler refused, by reason.",
+                "Requests not taken in, or turned away before they started, by reason.",
                 RejectionReason.allCases.compactMap { reason in
                     rejectionCounters[reason].map { ([("reason", reason.rawValue)], $0) }
                 }

@@ -12,10 +12,14 @@ package enum RequestOutcome: String, Sendable, CaseIterable {
     case failed
 }
 
-/// Why the scheduler took no request, as the label `reason`.
+/// Why a request was not taken in, or was turned away before it started, as the label `reason`.
 package enum RejectionReason: String, Sendable, CaseIterable {
     case full, draining, invalid
     case tooLong = "too_long"
+    /// It could not start, or had not started, in the time that it may wait.
+    case overdue
+    /// Too many large bodies are held.
+    case bodies
 }
 
 /// A rule that answers with a fixed text, as the labels `role` and `rule`.
@@ -51,6 +55,7 @@ package final class ServerMetrics: Sendable {
     package let queueTime = Histogram()
     package let prefillTime = Histogram()
     package let decodeTime = Histogram()
+    package let cancellationTime = Histogram()
     package let memoryBudgetBytes = Gauge()
 
     let process = ProcessGauges()

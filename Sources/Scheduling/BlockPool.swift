@@ -12,6 +12,8 @@ struct BlockPool {
     struct Lease {
         /// Hold positions 0..<32·count; the first ones may be shared and are then never written.
         var blocks: [Int32]
+        /// Of these, those that no one shares.
+        var ownBlocks: Int
         /// So many tokens are in the blocks once `copy` is done.
         var cached: Int
         /// Of these, those beyond what pinned prefixes gave.
@@ -34,15 +36,18 @@ struct BlockPool {
     var cachedCount: Int { allocator.cachedCount }
     var usedCount: Int { allocator.usedCount }
 
-    /// Whether `lease` would succeed.
-    func fits(_ prompt: [TokenID], capacity: Int, space: CacheSpace?) -> Bool {
-        plan(prompt, capacity: capacity, space: space) != nil
+    /// Whether `lease` would succeed and leave `keeping` blocks that can be had; how many it would take, else nil.
+    func room(for prompt: [TokenID], capacity: Int, space: CacheSpace?, keeping: Int) -> Int? {
+        guard let plan = plan(prompt, capacity: capacity, space: space), plan.needed + keeping <= plan.available else {
+            return nil
+        }
+        return plan.needed
     }
 
     /// Blocks for `capacity` tokens, at least those of the prompt; what the cache has of the prompt is in the first of them.
     /// nil if too few are free or cached. Whatever is cached, it succeeds when it would without a cache.
     mutating func lease(_ prompt: [TokenID], capacity: Int, space: CacheSpace?) -> Lease? {
-        guard let (match, needed) = plan(prompt, capacity: capacity, space: space) else { return nil }
+        guard let (match, needed, _) = plan(prompt, capacity: capacity, space: space) else { return nil }
         let source = [match.partial?.block].compactMap { $0 }
         allocator.retain(match.blocks + source)
         while allocator.freeCount < needed, let oldest = allocator.oldestCached { forget(oldest) }
@@ -51,18 +56,19 @@ struct BlockPool {
         guard let own else { return nil }
         return Lease(
             blocks: match.blocks + own,
+            ownBlocks: needed,
             cached: match.tokens,
             cachedConversation: max(0, match.tokens - match.pinnedTokens),
             copy: match.partial.flatMap { partial in own.first.map { (partial.block, $0) } }
         )
     }
 
-    /// What to share and how many blocks to allocate.
+    /// What to share, how many blocks to allocate, of how many that can be had.
     private func plan(
         _ prompt: [TokenID],
         capacity: Int,
         space: CacheSpace?
-    ) -> (match: PrefixCache.Match, needed: Int)? {
+    ) -> (match: PrefixCache.Match, needed: Int, available: Int)? {
         // The last token is always computed, for its logits, and in a block of the request's own.
         var match = cache.match(prompt.dropLast(), space: space)
         let needed = (capacity + ComputeContext.blockTokens - 1) / ComputeContext.blockTokens - match.blocks.count
@@ -73,7 +79,7 @@ struct BlockPool {
         if let source = match.partial?.block, allocator.references(to: source) == 0, needed == available {
             match.partial = nil
         }
-        return (match, needed)
+        return (match, needed, available)
     }
 
     /// Takes a lease's blocks back; what was shared stays cached.

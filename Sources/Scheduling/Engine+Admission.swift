@@ -1,4 +1,5 @@
 import Inference
+import Metrics
 import ModelFiles
 import Synchronization
 
@@ -6,24 +7,42 @@ import Synchronization
 extension Engine {
     /// Admits whose turn it is while slots and blocks last.
     func admitAll() {
-        while let job = queue.next(fits: fits) {
+        while let (job, isInLabels) = queue.next(fitsLabels: fitsLabels, fits: fits) {
             switch job.purpose {
             case .unpin: unpin(job)
             case .pin where prefixes.pinAgain(job.request.prompt): endWaiting(job, .finished(emptyResult(of: job)))
-            case .pin, .generate: admit(job)
+            case .pin, .generate: admit(job, isInLabels: isInLabels)
             }
         }
         publishUse()
     }
 
-    /// Whether the job can be admitted now. One that never can is let through, to fail.
-    private func fits(_ job: Job) -> Bool {
-        if job.purpose == .unpin { return true }
-        guard !freeSlots.isEmpty else { return false }
-        return running.isEmpty || pool.fits(job.request.prompt, capacity: capacity(job), space: job.request.cacheSpace)
+    /// Whether the label can be admitted now into what is kept for labels.
+    private func fitsLabels(_ job: Job) -> Bool {
+        guard labelsRunning.count < options.labelSequences else { return false }
+        return room(for: job, keeping: 0).map { $0 <= labelBlocksLeft } ?? false
     }
 
-    private func admit(_ job: Job) {
+    /// Whether the job can be admitted now into the rest. One that never can is let through, to fail.
+    private func fits(_ job: Job) -> Bool {
+        if job.purpose == .unpin { return true }
+        guard running.count - labelsRunning.count < options.maxSequences else { return false }
+        return running.isEmpty || room(for: job, keeping: job.lane == .label ? 0 : labelBlocksLeft) != nil
+    }
+
+    private func room(for job: Job, keeping: Int) -> Int? {
+        pool.room(for: job.request.prompt, capacity: capacity(job), space: job.request.cacheSpace, keeping: keeping)
+    }
+
+    /// Those that run in what is kept for labels.
+    private var labelsRunning: [Sequence] { running.filter(\.isInLabels) }
+
+    /// Blocks kept for labels that none of them has.
+    private var labelBlocksLeft: Int {
+        max(0, options.labelBlocks - labelsRunning.reduce(0) { $0 + $1.ownBlocks })
+    }
+
+    private func admit(_ job: Job, isInLabels: Bool) {
         let space = job.request.cacheSpace
         guard let lease = pool.lease(job.request.prompt, capacity: capacity(job), space: space) else {
             return endWaiting(job, .failed(.noRoom))
@@ -32,8 +51,8 @@ extension Engine {
         let sequence = Sequence(
             job: job,
             slot: freeSlots.removeLast(),
-            blocks: lease.blocks,
-            cached: lease.cached,
+            isInLabels: isInLabels,
+            lease: lease,
             admittedAt: Clock.now()
         )
         executor.setBlockTable(sequence: sequence.slot, blocks: sequence.blocks)
@@ -61,10 +80,18 @@ extension Engine {
     // MARK: Ends
 
     /// Ends a job that is not in the batch.
-    func endWaiting(_ job: Job, _ event: GenerationEvent) {
+    func endWaiting(_ job: Job, _ event: GenerationEvent, hasRun: Bool = false) {
         publishUse()
-        queue.release(job)
+        queue.release(job, hasRun: hasRun)
+        if let time = job.abandonedAt { metrics.cancellationTime.observe(Clock.seconds(from: time, to: Clock.now())) }
         job.stream.end(event)
+    }
+
+    /// The end of a job that was taken out of the queue.
+    func endOfWaiting(_ job: Job) -> GenerationEvent {
+        if job.isCancelled { return .finished(cancelledResult(of: job)) }
+        metrics.countRejection(.overdue)
+        return .failed(.overdue(retryAfterSeconds: queue.retryAfterSeconds(job.lane)))
     }
 
     /// Leaves what the sequence has computed in the cache, for its conversation's next turn.
@@ -80,7 +107,7 @@ extension Engine {
         freeSlots.append(sequence.slot)
         running.removeAll { $0 === sequence }
         progress.slots[sequence.slot].admittedAt.store(0, ordering: .relaxed)
-        endWaiting(sequence.job, event)
+        endWaiting(sequence.job, event, hasRun: true)
     }
 
     func emptyResult(of job: Job) -> GenerationResult {

@@ -15,6 +15,7 @@ final class Engine {
     var prefixes = PrefixTable()
     var running: [Sequence] = []  // in order of admission
     var freeSlots: [Int]
+    let options: SchedulerOptions
     private var rows: [BatchRow] = []
     private var outputs: [Int32] = []
 
@@ -30,13 +31,14 @@ final class Engine {
         self.queue = queue
         self.progress = progress
         self.metrics = metrics
+        self.options = options
         self.vocabularyCount = vocabularyCount
         planner = BatchPlanner(maxRows: options.maxBatchRows, prefillChunk: options.prefillChunk)
         pool = BlockPool(blocks: options.kvBlocks)
-        freeSlots = (0..<options.maxSequences).reversed()
-        running.reserveCapacity(options.maxSequences)
+        freeSlots = (0..<options.slots).reversed()
+        running.reserveCapacity(options.slots)
         rows.reserveCapacity(options.maxBatchRows)
-        outputs.reserveCapacity(options.maxSequences)
+        outputs.reserveCapacity(options.slots)
     }
 
     /// Steps until the queue says stop, then fails everything outstanding.
@@ -45,11 +47,11 @@ final class Engine {
         failEverything()
     }
 
-    /// Drops what was cancelled, admits what fits, computes one batch, hands out its results.
+    /// Drops what was cancelled or has waited too long, admits what fits, computes one batch, hands out its results.
     func step() {
         touchProgress()
         for sequence in running where sequence.job.isCancelled { finish(sequence, .cancelled) }
-        for job in queue.removeCancelled() { endWaiting(job, .finished(cancelledResult(of: job))) }
+        for job in queue.removeEnded() { endWaiting(job, endOfWaiting(job)) }
         admitAll()
         if !running.isEmpty { computeBatch() }
         progress.steps.add(1, ordering: .relaxed)

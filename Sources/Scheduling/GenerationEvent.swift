@@ -45,6 +45,8 @@ package enum GenerationFailure: Error, Sendable, Equatable, CustomStringConverti
     case invalidConstraint(String)
     /// Pinned prefixes grew after submission and left too few KV blocks.
     case noRoom
+    /// It waited longer than it may; worth trying again after so many seconds (1…60).
+    case overdue(retryAfterSeconds: Int)
     /// The engine was stopped.
     case stopped
 
@@ -58,6 +60,8 @@ package enum GenerationFailure: Error, Sendable, Equatable, CustomStringConverti
             "the constraint \(what); check the label set"
         case .noRoom:
             "pinned prefixes leave too few KV blocks for this request; raise the number of KV blocks"
+        case .overdue(let seconds):
+            "the request has waited as long as it may; try again in \(seconds) s"
         case .stopped:
             "the engine was stopped before the request ended; send it again"
         }

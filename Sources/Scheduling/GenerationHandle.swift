@@ -1,4 +1,4 @@
-/// The submitter's end of one request. Dropping it cancels the request.
+/// The submitter's end of one request. Dropping it cancels the request and counts as a reader that went away.
 package final class GenerationHandle: Sendable {
     private let job: Job
 
@@ -7,7 +7,7 @@ package final class GenerationHandle: Sendable {
     }
 
     deinit {
-        job.cancel()
+        job.abandon()
     }
 
     /// Waits for the next event; nil after the timeout. Once the request ended, its ending is returned again and again.

@@ -27,6 +27,7 @@ extension AdmissionError {
     var rejectionReason: RejectionReason {
         switch self {
         case .full: .full
+        case .overdue: .overdue
         case .draining: .draining
         case .tooLong: .tooLong
         case .invalid: .invalid

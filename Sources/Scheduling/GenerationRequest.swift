@@ -15,12 +15,17 @@ package struct GenerationRequest: Sendable {
     package var bannedFrom: TokenID
     /// Never chosen, unless they are stop tokens as well.
     package var bannedTokens: [TokenID]
+    /// Seconds after which it no longer starts but fails; refused at once if they can't be kept. nil: waits as long as
+    /// it takes.
+    package var startWithinSeconds: Double?
     /// Decides what follows the prompt; comes back in the result.
     package var constraint: (any TokenConstraint)?
     /// nil: no log-probabilities; else each token's own and that many best alternatives (0…20).
     package var topLogprobs: Int?
 
     package static let maxTopLogprobs = 20
+
+    var lane: Lane { constraint == nil ? .chat : .label }
 
     package init(
         prompt: [TokenID],

@@ -1,7 +1,7 @@
 import ModelFiles
 import Synchronization
 
-/// One entry of the queue: a request with its stream and cancellation flag, or work on the pinned prefixes.
+/// One entry of the queue: a request with its stream and cancellation, or work on the pinned prefixes.
 final class Job: Sendable {
     enum Purpose: Sendable { case generate, pin, unpin }
 
@@ -9,19 +9,39 @@ final class Job: Sendable {
     let purpose: Purpose
     let stream: TokenStream
     let submittedAt: UInt64
-    private let cancelled = Atomic<Bool>(false)
+    /// Too late to start after this time; nil: never.
+    let startBy: UInt64?
+    private let settled = Atomic<Bool>(false)
+    private let abandoned = Atomic<UInt64>(0)
 
     init(_ request: GenerationRequest, purpose: Purpose = .generate, submittedAt: UInt64 = Clock.now()) {
         self.request = request
         self.purpose = purpose
         self.submittedAt = submittedAt
+        startBy = request.startWithinSeconds.map { submittedAt + UInt64(min(max(0, $0), 1e9) * 1e9) }
         stream = TokenStream(capacity: request.constraint == nil ? request.maxNewTokens + 2 : 2)
     }
 
+    /// Its reader has all it wants.
     func cancel() {
-        cancelled.store(true, ordering: .relaxed)
+        settled.store(true, ordering: .relaxed)
     }
 
-    var isCancelled: Bool { cancelled.load(ordering: .relaxed) }
-    var isLabel: Bool { request.constraint != nil }
+    /// Its reader is gone.
+    func abandon() {
+        guard abandonedAt == nil else { return }
+        abandoned.store(Clock.now(), ordering: .relaxed)
+    }
+
+    /// When its reader went; nil if it is there.
+    var abandonedAt: UInt64? {
+        let time = abandoned.load(ordering: .relaxed)
+        return time > 0 ? time : nil
+    }
+
+    var isCancelled: Bool { settled.load(ordering: .relaxed) || abandonedAt != nil }
+    var lane: Lane { request.lane }
+    var isLabel: Bool { lane == .label }
+
+    func isOverdue(at time: UInt64) -> Bool { startBy.map { $0 < time } ?? false }
 }

@@ -17,10 +17,9 @@ struct MemoryBudget {
         // The prompt as submitted and the sequence's growing copy; the stream's tokens with their log-probabilities.
         let entry = MemoryLayout<TokenLogprobs.Entry>.stride
         let logprobs = MemoryLayout<TokenLogprobs>.stride + GenerationRequest.maxTopLogprobs * entry + 32
-        let perRequest =
-            tokenLimit * 2 * MemoryLayout<TokenID>.stride
-            + options.maxNewTokens * (MemoryLayout<TokenID>.stride + logprobs) + 1024
-        requestBytes = perRequest * (options.maxSequences + options.queueLimit)
+        let perLabel = tokenLimit * 2 * MemoryLayout<TokenID>.stride + 1024
+        let perReply = perLabel + options.maxNewTokens * (MemoryLayout<TokenID>.stride + logprobs)
+        requestBytes = perReply * options.capacity(of: .chat) + perLabel * options.capacity(of: .label)
     }
 
     var totalBytes: Int { weightBytes + contextBytes + requestBytes + cacheBytes + fixedBytes }

@@ -1,12 +1,15 @@
-/// Two waiting lines in order of arrival. Labels go first, but after `labelsPerChat` of them a waiting chat is next.
-struct QueueLanes<Element> {
-    enum Lane { case label, chat }
+/// What a request waits for: a label, which is short work, or a reply.
+enum Lane: CaseIterable, Sendable { case label, chat }
 
+/// Two waiting lines in order of arrival. Labels take what is kept for them at any time; for the rest they go first, but
+/// after `labelsPerChat` of them a waiting chat is next.
+struct QueueLanes<Element> {
     private var labels: [Element] = []
     private var chats: [Element] = []
     private var labelsSinceChat = 0
     private let labelsPerChat: Int
 
+    /// - Parameter capacity: elements that each line holds at most.
     init(capacity: Int, labelsPerChat: Int = 4) {
         self.labelsPerChat = labelsPerChat
         labels.reserveCapacity(capacity)
@@ -15,11 +18,24 @@ struct QueueLanes<Element> {
 
     var count: Int { labels.count + chats.count }
 
+    func count(in lane: Lane) -> Int {
+        switch lane {
+        case .label: labels.count
+        case .chat: chats.count
+        }
+    }
+
     mutating func append(_ element: Element, to lane: Lane) {
         switch lane {
         case .label: labels.append(element)
         case .chat: chats.append(element)
         }
+    }
+
+    /// The oldest label if it fits into what is kept for labels.
+    mutating func nextLabel(fits: (Element) -> Bool) -> Element? {
+        guard let label = labels.first, fits(label) else { return nil }
+        return labels.removeFirst()
     }
 
     /// Takes whose turn it is. nil if that one does not fit yet: none overtakes it, so large requests don't starve.

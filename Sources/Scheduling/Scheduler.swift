@@ -59,9 +59,9 @@ package final class Scheduler: Sendable {
         self.vocabularyCount = vocabularyCount
         self.contextLength = contextLength
         self.metrics = metrics
-        progress = EngineProgress(maxSequences: options.maxSequences)
+        progress = EngineProgress(maxSequences: options.slots)
         queue = SubmissionQueue(
-            capacity: options.maxSequences + options.queueLimit,
+            options: options,
             progress: progress,
             metrics: metrics
         )
@@ -133,13 +133,12 @@ package final class Scheduler: Sendable {
         try enqueue(requests).map { GenerationHandle($0) }
     }
 
-    /// Most requests that may be outstanding at once, and so in one `submitAll`.
-    package var capacity: Int { queue.capacity }
-
     private func enqueue(_ requests: [GenerationRequest]) throws(AdmissionError) -> [Job] {
         do throws(AdmissionError) {
-            guard requests.count <= capacity else {
-                throw .invalid("\(requests.count) requests at once; send at most \(capacity)")
+            for lane in Lane.allCases {
+                let count = requests.count { $0.lane == lane }
+                let limit = options.capacity(of: lane)
+                guard count <= limit else { throw .invalid("\(count) requests at once; send at most \(limit)") }
             }
             for request in requests {
                 try request.validate(vocabularyCount: vocabularyCount, maxNewTokens: options.maxNewTokens)
@@ -156,9 +155,9 @@ package final class Scheduler: Sendable {
     }
 
     /// Most tokens of one request, prompt and new ones: the model's context, or what the arena has besides pinned
-    /// prefixes.
+    /// prefixes and what is kept for labels.
     package var tokenLimit: Int {
-        let blocks = options.kvBlocks - progress.blocksPinned.load(ordering: .relaxed)
+        let blocks = options.kvBlocks - options.labelBlocks - progress.blocksPinned.load(ordering: .relaxed)
         return min(contextLength, blocks * ComputeContext.blockTokens)
     }
 
@@ -200,7 +199,7 @@ package final class Scheduler: Sendable {
         return SchedulerSnapshot(
             running: progress.running.load(ordering: .relaxed),
             waiting: progress.waiting.load(ordering: .relaxed),
-            maxSequences: options.maxSequences,
+            maxSequences: options.slots,
             queueLimit: options.queueLimit,
             kvBlocksUsed: progress.blocksUsed.load(ordering: .relaxed),
             kvBlocksPinned: progress.blocksPinned.load(ordering: .relaxed),

@@ -2,6 +2,8 @@
 package enum AdmissionError: Error, Sendable, Equatable, CustomStringConvertible {
     /// As many requests as may run and wait are there; worth trying again after so many seconds (1…60).
     case full(retryAfterSeconds: Int)
+    /// It would start only after so many seconds, later than it may; a later one may find room.
+    case overdue(waitSeconds: Int, retryAfterSeconds: Int)
     /// The scheduler is shutting down.
     case draining
     /// Prompt and new tokens together exceed this many tokens.
@@ -12,6 +14,8 @@ package enum AdmissionError: Error, Sendable, Equatable, CustomStringConvertible
     package var description: String {
         switch self {
         case .full(let seconds): "the queue is full; try again in \(seconds) s"
+        case .overdue(let wait, let seconds):
+            "it would take about \(wait) s to start, longer than this request may wait; try again in \(seconds) s"
         case .draining: "the server is shutting down; try again later"
         case .tooLong(let limit): "prompt and new tokens exceed \(limit) tokens; shorten the prompt"
         case .invalid(let what): what

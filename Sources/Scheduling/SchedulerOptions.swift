@@ -4,7 +4,9 @@ package import Inference
 package struct SchedulerOptions: Sendable {
     /// Sequences in the batch at once.
     package var maxSequences = 16
-    /// Requests that may wait beyond those.
+    /// Slots beyond those that only labels take, so that they never wait for replies to end.
+    package var labelSequences = 4
+    /// Requests that may wait beyond those, labels and others each.
     package var queueLimit = 64
     /// Blocks of `ComputeContext.blockTokens` tokens in the KV arena.
     package var kvBlocks = 256
@@ -31,19 +33,35 @@ package struct SchedulerOptions: Sendable {
         for (name, value) in positive where value < 1 {
             throw .invalidOptions("\(name) is \(value); it must be at least 1")
         }
-        guard queueLimit >= 0 else { throw .invalidOptions("queueLimit is \(queueLimit); it must not be negative") }
-        guard maxBatchRows >= maxSequences else {
-            throw .invalidOptions("maxBatchRows is \(maxBatchRows); it must be at least maxSequences, \(maxSequences)")
+        for (name, value) in [("queueLimit", queueLimit), ("labelSequences", labelSequences)] where value < 0 {
+            throw .invalidOptions("\(name) is \(value); it must not be negative")
+        }
+        guard maxBatchRows >= slots else {
+            throw .invalidOptions(
+                "maxBatchRows is \(maxBatchRows); it must be at least \(slots), one for each sequence"
+            )
         }
     }
 }
 
 extension SchedulerOptions {
+    /// Sequences in the batch at most.
+    package var slots: Int { maxSequences + labelSequences }
+
+    /// Requests of the lane that may wait and run at once.
+    func capacity(of lane: Lane) -> Int { queueLimit + (lane == .label ? slots : maxSequences) }
+
+    /// Requests that may wait and run at once.
+    package var mostRequests: Int { Lane.allCases.reduce(0) { $0 + capacity(of: $1) } }
+
+    /// KV blocks that only labels take: their texts are short, some 200 tokens.
+    var labelBlocks: Int { min(6 * labelSequences, kvBlocks / 8) }
+
     var computeOptions: ComputeOptions {
         var result = ComputeOptions()
         result.threads = threads
         result.kvBlocks = kvBlocks
-        result.maxSequences = maxSequences
+        result.maxSequences = slots
         result.maxBatchRows = maxBatchRows
         result.instructionSet = instructionSet
         return result

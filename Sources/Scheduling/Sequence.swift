@@ -5,10 +5,14 @@ import ModelFiles
 final class Sequence {
     let job: Job
     let slot: Int
+    /// It runs in what is kept for labels.
+    let isInLabels: Bool
     /// Holds positions 0..<32·count; the first ones may be shared and are then never written.
     private(set) var blocks: [Int32]
     /// Prompt tokens that were in the cache at admission.
     let cached: Int
+    /// Blocks that it did not find in the cache.
+    let ownBlocks: Int
     /// The prompt and what follows it so far.
     private(set) var tokens: [TokenID]
     /// The first so many tokens have their keys and values in the cache.
@@ -19,12 +23,14 @@ final class Sequence {
     var prefilledAt: UInt64?
     var lastTokenAt: UInt64?
 
-    init(job: Job, slot: Int, blocks: [Int32], cached: Int, admittedAt: UInt64) {
+    init(job: Job, slot: Int, isInLabels: Bool, lease: BlockPool.Lease, admittedAt: UInt64) {
         self.job = job
         self.slot = slot
-        self.blocks = blocks
-        self.cached = cached
+        self.isInLabels = isInLabels
         self.admittedAt = admittedAt
+        blocks = lease.blocks
+        cached = lease.cached
+        ownBlocks = lease.ownBlocks
         tokens = job.request.prompt
         tokens.reserveCapacity(tokens.count + job.request.maxNewTokens)
         computed = cached

@@ -9,23 +9,22 @@ final class SubmissionQueue: Sendable {
         /// Work on pinned prefixes goes ahead of everything; the scheduler hands in one at a time.
         var prefixJob: Job?
         /// Generation requests waiting and running.
-        var places = 0
+        var places = PerLane(0)
+        var pace = PerLane(CompletionPace())
         var isDraining = false
         var isStopped = false
-        var pace = CompletionPace()
     }
 
-    /// Requests that may wait and run at once.
-    let capacity: Int
+    private let options: SchedulerOptions
     private let state: Monitor<State>
     private let progress: EngineProgress
     private let metrics: ServerMetrics
 
-    init(capacity: Int, progress: EngineProgress, metrics: ServerMetrics) {
-        self.capacity = capacity
+    init(options: SchedulerOptions, progress: EngineProgress, metrics: ServerMetrics) {
+        self.options = options
         self.progress = progress
         self.metrics = metrics
-        state = Monitor(State(lanes: QueueLanes(capacity: capacity)))
+        state = Monitor(State(lanes: QueueLanes(capacity: options.capacity(of: .label))))
     }
 
     // MARK: Submitters
@@ -34,14 +33,35 @@ final class SubmissionQueue: Sendable {
     func submit(_ jobs: [Job]) throws(AdmissionError) {
         try state.update { state throws(AdmissionError) in
             guard !state.isDraining, !state.isStopped else { throw .draining }
-            guard state.places + jobs.count <= capacity else {
-                throw .full(retryAfterSeconds: state.pace.retryAfterSeconds(waiting: state.lanes.count))
-            }
-            if state.places == 0 { state.pace.begin(at: Clock.now()) }
-            state.places += jobs.count
+            for lane in Lane.allCases { try checkRoom(jobs.filter { $0.lane == lane }, lane, state) }
             noteArrival(jobs.count)
-            for job in jobs { state.lanes.append(job, to: job.isLabel ? .label : .chat) }
+            for job in jobs {
+                state.places[job.lane] += 1
+                state.lanes.append(job, to: job.lane)
+            }
             publish(state)
+        }
+    }
+
+    /// Whether the lane has places for all of the jobs, and whether each can be expected to start in time.
+    private func checkRoom(_ jobs: [Job], _ lane: Lane, _ state: State) throws(AdmissionError) {
+        guard !jobs.isEmpty else { return }
+        let waiting = state.lanes.count(in: lane)
+        let pace = state.pace[lane]
+        guard state.places[lane] + jobs.count <= options.capacity(of: lane) else {
+            throw .full(retryAfterSeconds: pace.retryAfterSeconds(waiting: waiting))
+        }
+        let slots = lane == .label ? options.slots : options.maxSequences
+        for (index, job) in jobs.enumerated() {
+            guard let limit = job.request.startWithinSeconds else { continue }
+            let isFree = state.places[lane] + index < slots && waiting + index == 0
+            let wait = isFree ? 0 : pace.wait(behind: waiting + index)
+            guard wait <= limit else {
+                throw .overdue(
+                    waitSeconds: Int(wait.rounded(.up)),
+                    retryAfterSeconds: CompletionPace.retryAfterSeconds(wait - limit)
+                )
+            }
         }
     }
 
@@ -68,7 +88,9 @@ final class SubmissionQueue: Sendable {
     /// Waits until nothing is queued or running; false if that took too long.
     func waitUntilIdle(timeoutMilliseconds: Int) -> Bool {
         let deadline = Clock.now() + UInt64(max(0, timeoutMilliseconds)) * 1_000_000
-        return state.wait(until: deadline) { $0.places == 0 ? true : nil } ?? false
+        return state.wait(until: deadline) { state in
+            Lane.allCases.allSatisfy { lane in state.places[lane] == 0 } ? true : nil
+        } ?? false
     }
 
     // MARK: Engine
@@ -82,26 +104,42 @@ final class SubmissionQueue: Sendable {
     }
 
     /// The job whose turn it is, if it fits.
-    func next(fits: (Job) -> Bool) -> Job? {
+    ///
+    /// - Parameters:
+    ///   - fitsLabels: whether a label fits into what is kept for labels.
+    ///   - fits: whether a job fits into the rest.
+    func next(fitsLabels: (Job) -> Bool, fits: (Job) -> Bool) -> (job: Job, isInLabels: Bool)? {
         state.withLock { state in
             if let job = state.prefixJob {
                 guard fits(job) else { return nil }
                 state.prefixJob = nil
-                return job
+                return (job, false)
             }
-            let job = state.lanes.next(fits: fits)
-            publish(state)
-            return job
+            defer { publish(state) }
+            if let job = state.lanes.nextLabel(fits: fitsLabels) { return (job, true) }
+            if let job = state.lanes.next(fits: fits) { return (job, false) }
+            // Whoever waits now waits for others to end.
+            let now = Clock.now()
+            for lane in Lane.allCases {
+                state.pace[lane].note(isSaturated: state.lanes.count(in: lane) > 0, at: now)
+            }
+            return nil
         }
     }
 
-    /// Waiting jobs that were cancelled, taken out.
-    func removeCancelled() -> [Job] {
-        state.withLock { state in
-            let removed = state.lanes.remove { $0.isCancelled }
+    /// Waiting jobs that were cancelled or can't start in time any more, taken out.
+    func removeEnded() -> [Job] {
+        let now = Clock.now()
+        return state.withLock { state in
+            let removed = state.lanes.remove { $0.isCancelled || $0.isOverdue(at: now) }
             publish(state)
             return removed
         }
+    }
+
+    /// When a request that was turned away may come again: 1…60 s.
+    func retryAfterSeconds(_ lane: Lane) -> Int {
+        state.withLock { $0.pace[lane].retryAfterSeconds(waiting: $0.lanes.count(in: lane)) }
     }
 
     /// Every waiting job, taken out.
@@ -115,12 +153,14 @@ final class SubmissionQueue: Sendable {
     }
 
     /// Gives the place of an ended job back.
-    func release(_ job: Job) {
+    ///
+    /// - Parameter hasRun: it made room in the batch.
+    func release(_ job: Job, hasRun: Bool) {
         state.update { state in
             progress.outstanding.subtract(1, ordering: .relaxed)
             guard job.purpose == .generate else { return }
-            state.places -= 1
-            if !job.isCancelled { state.pace.complete(at: Clock.now()) }
+            state.places[job.lane] -= 1
+            if hasRun { state.pace[job.lane].complete(at: Clock.now()) }
         }
     }
 
@@ -136,3 +176,21 @@ final class SubmissionQueue: Sendable {
         metrics.requestsWaiting.set(state.lanes.count)
     }
 }
+
+/// One value for each lane.
+struct PerLane<Value> {
+    private var label: Value
+    private var chat: Value
+
+    init(_ value: Value) {
+        label = value
+        chat = value
+    }
+
+    subscript(lane: Lane) -> Value {
+        get { lane == .label ? label : chat }
+        set { if lane == .label { label = newValue } else { chat = newValue } }
+    }
+}
+
+extension PerLane: Sendable where Value: Sendable {}

@@ -118,6 +118,13 @@ package struct APIError: Error, Equatable, CustomStringConvertible {
         return error
     }
 
+    /// A request would start, or has not started, too late.
+    private static func overdue(_ message: String, retryAfter: Int) -> APIError {
+        var error = APIError(429, "rate_limit_error", message, code: "start_deadline")
+        error.retryAfter = retryAfter
+        return error
+    }
+
     static func notReady(_ state: String) -> APIError {
         APIError(503, "server_error", "not ready: \(state)", code: "not_ready")
     }
@@ -132,6 +139,7 @@ package struct APIError: Error, Equatable, CustomStringConvertible {
                 code: "rate_limit_exceeded"
             )
             retryAfter = seconds
+        case .overdue(_, let seconds): self = .overdue("\(error)", retryAfter: seconds)
         case .draining: self = .draining()
         case .tooLong: self = .invalid(error.description, code: "context_length_exceeded")
         case .invalid: self = .invalid(error.description)
@@ -141,6 +149,7 @@ package struct APIError: Error, Equatable, CustomStringConvertible {
     init(_ failure: GenerationFailure) {
         switch failure {
         case .stopped: self = .draining()
+        case .overdue(let seconds): self = .overdue("\(failure)", retryAfter: seconds)
         default: self.init(500, "server_error", failure.description, code: "generation_failed")
         }
     }

@@ -32,7 +32,7 @@ package struct ServerOptions: Sendable {
     }
 
     var mainListener: ListenerOptions {
-        ListenerOptions(workers: workers ?? scheduler.maxSequences + scheduler.queueLimit + 8, bodyLimit: bodyLimit)
+        ListenerOptions(workers: workers ?? scheduler.mostRequests + 8, bodyLimit: bodyLimit)
     }
 
     /// Health and metrics come before compute where the kernel lets them.

@@ -36,7 +36,8 @@ import Testing
         "llm_generation_tokens_total", "llm_requests_total", "llm_time_to_first_token_seconds",
         "llm_inter_token_latency_seconds", "llm_e2e_request_latency_seconds", "llm_request_queue_time_seconds",
         "llm_request_prefill_time_seconds", "llm_request_decode_time_seconds", "llm_admission_rejections_total",
-        "llm_fixed_replies_total", "llm_build_info", "llm_memory_budget_bytes", "process_resident_memory_bytes",
+        "llm_fixed_replies_total", "llm_cancellation_seconds", "llm_build_info", "llm_memory_budget_bytes",
+        "process_resident_memory_bytes",
         "process_virtual_memory_bytes", "process_cpu_seconds_total", "process_open_fds",
         "process_start_time_seconds",
     ])

@@ -1,3 +1,4 @@
+import Glibc
 import Inference
 import Metrics
 import ModelFiles
@@ -72,6 +73,105 @@ import Testing
         #expect(bench.progress.waiting.load(ordering: .relaxed) == 3)
         bench.runAll()
         #expect(three.prefix(2).allSatisfy { $0.outcome.reason == .length })
+    }
+
+    @Test func labelsHaveALaneOfTheirOwn() throws {
+        let bench = Bench {
+            $0.maxSequences = 2
+            $0.labelSequences = 2
+            $0.queueLimit = 2
+            $0.kvBlocks = 64
+        }
+        #expect(bench.engine.options.labelBlocks == 8)
+        let chats = try (0..<4).map { try bench.submit(reply(prompt(60, seed: $0), 600)) }  // 21 blocks each
+        #expect(throws: AdmissionError.full(retryAfterSeconds: 1)) { try bench.submit(reply([1], 1)) }
+        bench.engine.step()
+        #expect(bench.engine.running.count == 2)
+        // Slots, blocks and places are taken, and still labels start at once, two at a time.
+        for seed in 10..<16 as Range<UInt64> {
+            let pair = try (0..<2).map { try bench.submit(label(prompt(60, seed: seed * 2 + $0))) }
+            bench.engine.step()
+            bench.engine.step()
+            #expect(pair.allSatisfy { $0.outcome.reason == .constraint })
+        }
+        #expect(chats.allSatisfy { $0.outcome.ending == nil })
+        #expect(bench.engine.running.count == 2)
+        bench.runAll()
+        #expect(bench.engine.pool.usedCount == 0)
+    }
+
+    @Test func repliesLeaveTheLabelsTheirBlocks() throws {
+        let bench = Bench {
+            $0.labelSequences = 2
+            $0.kvBlocks = 64
+        }
+        _ = try bench.submit(reply(prompt(10, seed: 1), 32 * 40))
+        _ = try bench.submit(reply(prompt(10, seed: 2), 32 * 20))
+        bench.engine.step()
+        #expect(bench.engine.running.count == 1)  // 41 blocks and 21 leave two
+        let label = try bench.submit(label(prompt(200, seed: 3)))  // 7 of the 8
+        bench.engine.step()
+        #expect(bench.engine.running.count == 2)
+        for _ in 0..<4 { bench.engine.step() }  // chunks of 64 beside a reply
+        #expect(label.outcome.reason == .constraint)
+    }
+
+    @Test func refusesWhatCannotStartInTime() throws {
+        let bench = Bench { $0.maxSequences = 1 }
+        var jobs = try (0..<3).map { try bench.submit(reply(prompt(5, seed: $0), 4)) }
+        bench.engine.step()
+        // Nothing is known of the pace yet.
+        var patient = reply([1], 1)
+        patient.startWithinSeconds = 1e-9
+        #expect(throws: Never.self) { jobs.append(try bench.submit(patient)) }
+        bench.executor.onRun = { usleep(2_000) }
+        while jobs[1].outcome.ending == nil { bench.engine.step() }
+        jobs.append(try bench.submit(reply(prompt(5, seed: 9), 4)))
+        var hasty = reply([2], 1)
+        hasty.startWithinSeconds = 0.001
+        do {
+            _ = try bench.submit(hasty)
+            Issue.record("taken in")
+        } catch {
+            guard case .overdue(let wait, let retry) = error else { throw error }
+            #expect(wait >= 1 && retry == 1)
+        }
+        hasty.startWithinSeconds = 100
+        #expect(throws: Never.self) { jobs.append(try bench.submit(hasty)) }
+        bench.runAll()
+        #expect(jobs[3].outcome.failure == .overdue(retryAfterSeconds: 1))
+        jobs.remove(at: 3)
+        #expect(jobs.allSatisfy { $0.outcome.reason == .length })
+        #expect(bench.progress.outstanding.load(ordering: .relaxed) == 0)
+    }
+
+    @Test func startsAtOnceWhateverThePaceWhereThereIsRoom() throws {
+        let bench = Bench { $0.maxSequences = 1 }
+        bench.executor.onRun = { usleep(2_000) }
+        for seed in 0..<4 as Range<UInt64> { _ = try bench.submit(reply(prompt(5, seed: seed), 3)) }
+        bench.runAll()
+        var hasty = reply([2], 1)
+        hasty.startWithinSeconds = 0.001
+        let job = try bench.submit(hasty)
+        bench.engine.step()
+        #expect(job.outcome.reason == .length)
+    }
+
+    @Test func measuresHowLongAGoneReadersBlocksStay() throws {
+        let bench = Bench { $0.maxSequences = 1 }
+        let running = try bench.submit(reply(prompt(5, seed: 1), 50))
+        let waiting = try bench.submit(reply(prompt(5, seed: 2), 50))
+        let settled = try bench.submit(reply(prompt(5, seed: 3), 50))
+        bench.engine.step()
+        running.abandon()
+        waiting.abandon()
+        settled.cancel()
+        bench.engine.step()
+        #expect(bench.metrics.cancellationTime.read().count == 2)
+        #expect(bench.engine.pool.usedCount == 0)
+        bench.runAll()
+        settled.abandon()
+        #expect(bench.metrics.cancellationTime.read().count == 2)
     }
 
     @Test func cancelledInTheQueueNeverStarts() throws {

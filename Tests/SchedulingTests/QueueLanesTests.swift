@@ -18,6 +18,19 @@ import Testing
         #expect(order == ["l1", "l2", "l3", "l4", "c1", "l5", "l6", "l7", "l8", "c2", "l9", "l10"])
     }
 
+    @Test func labelsTakeWhatIsKeptForThemWhoeversTurnItIs() {
+        var lanes = QueueLanes<String>(capacity: 16, labelsPerChat: 1)
+        lanes.append("big", to: .chat)
+        for number in 1...3 { lanes.append("l\(number)", to: .label) }
+        #expect(lanes.count(in: .label) == 3 && lanes.count(in: .chat) == 1)
+        #expect(lanes.nextLabel { _ in true } == "l1")
+        #expect(lanes.next { $0 != "big" } == "l2")
+        #expect(lanes.next { $0 != "big" } == nil)
+        #expect(lanes.nextLabel { _ in false } == nil)
+        #expect(lanes.nextLabel { _ in true } == "l3")
+        #expect(lanes.next { _ in true } == "big")
+    }
+
     @Test func labelsBeforeAChatArrivedDoNotCount() {
         var lanes = QueueLanes<String>(capacity: 16, labelsPerChat: 2)
         for number in 1...5 { lanes.append("l\(number)", to: .label) }

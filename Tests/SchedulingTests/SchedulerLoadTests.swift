@@ -12,9 +12,10 @@ import Testing
         var options = SchedulerOptions()
         options.maxSequences = 6
         options.queueLimit = 4
+        options.labelSequences = 2
         options.kvBlocks = 24
         let scheduler = try Scheduler(
-            executor: ToyExecutor(kvBlocks: 24, maxSequences: 6),
+            executor: ToyExecutor(kvBlocks: 24, maxSequences: options.slots),
             vocabularyCount: 97,
             contextLength: 256,
             weightBytes: 0,

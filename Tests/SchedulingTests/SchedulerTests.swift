@@ -15,9 +15,10 @@ import Testing
         var options = SchedulerOptions()
         options.maxSequences = 4
         options.queueLimit = 8
+        options.labelSequences = 2
         options.kvBlocks = 64
         change(&options)
-        let executor = ToyExecutor(kvBlocks: options.kvBlocks, maxSequences: options.maxSequences)
+        let executor = ToyExecutor(kvBlocks: options.kvBlocks, maxSequences: options.slots)
         executor.onRun = onRun
         let scheduler = try Scheduler(
             executor: executor,
@@ -120,7 +121,6 @@ import Testing
         let gate = Gate()
         let scheduler = try makeScheduler(onRun: { gate.pass() })
         defer { gate.open() }
-        #expect(scheduler.capacity == 12)
         let handles = try scheduler.submitAll((0..<12).map { _ in reply([1, 2], 3) })
         #expect(throws: AdmissionError.full(retryAfterSeconds: 1)) { try scheduler.submit(reply([1], 1)) }
         scheduler.drain()

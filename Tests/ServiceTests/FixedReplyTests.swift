@@ -119,10 +119,14 @@ import Testing
         var roles = Self.plainChat
         roles["chat"]? += "\nannotate: [mood]"
         roles["mood"] = "output: { labels: [a, b] }\n"
-        let own = try withRoles(roles) { try TestEngine(roles: $0, queueLimit: 0, maxSequences: 1) }
+        let own = try withRoles(roles) { try TestEngine(roles: $0, queueLimit: 0, maxSequences: 1, labelSequences: 0) }
         let blocker = try own.engine.scheduler.submit(
             GenerationRequest(prompt: [1, 2, 3], maxNewTokens: 900, bannedTokens: [256, 257, 258])
         )
+        let book = own.engine.book
+        let label = GenerationRequest(prompt: [1], maxNewTokens: 4, constraint: book.scorers["mood"])
+        let waiting = try own.engine.scheduler.submit(label)
+        defer { waiting.cancel() }
         let service = MainServiceTests.service(own.state)
         let alone = try answer(body("你好"), service)
         #expect(alone.status == 200 && alone.json["labels"]?["mood"] == nil)

@@ -55,7 +55,8 @@ final class TestEngine: Sendable {
         roles directory: String = "\(packageRoot)/roles",
         trained: [String]? = nil,
         queueLimit: Int = 8,
-        maxSequences: Int = 4
+        maxSequences: Int = 4,
+        labelSequences: Int = 2
     ) throws {
         let path = "/tmp/service-test-\(getpid())-\(UInt32.random(in: 0...UInt32.max)).gguf"
         defer { unlink(path) }
@@ -74,6 +75,7 @@ final class TestEngine: Sendable {
         options.threads = 1
         options.queueLimit = queueLimit
         options.maxSequences = maxSequences
+        options.labelSequences = labelSequences
         engine = try RoleEngine(file: file, offer: offer, options: options, metrics: metrics)
         try engine.start()
         state = ServiceState(metrics: metrics)

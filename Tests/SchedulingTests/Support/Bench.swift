@@ -17,12 +17,13 @@ final class Bench {
         var options = SchedulerOptions()
         options.maxSequences = 4
         options.queueLimit = 8
+        options.labelSequences = 0
         options.kvBlocks = 64
         change(&options)
-        executor = ToyExecutor(kvBlocks: options.kvBlocks, maxSequences: options.maxSequences)
-        progress = EngineProgress(maxSequences: options.maxSequences)
+        executor = ToyExecutor(kvBlocks: options.kvBlocks, maxSequences: options.slots)
+        progress = EngineProgress(maxSequences: options.slots)
         queue = SubmissionQueue(
-            capacity: options.maxSequences + options.queueLimit,
+            options: options,
             progress: progress,
             metrics: metrics
         )
@@ -106,3 +107,9 @@ func reply(_ prompt: [TokenID], _ count: Int, in space: CacheSpace? = nil) -> Ge
 }
 
 func space(_ name: String) -> CacheSpace? { CacheSpace(name: name, wholeBlocksOnly: false) }
+
+extension BlockPool {
+    func fits(_ prompt: [TokenID], capacity: Int, space: CacheSpace?) -> Bool {
+        room(for: prompt, capacity: capacity, space: space, keeping: 0) != nil
+    }
+}
