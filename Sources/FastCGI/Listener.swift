@@ -14,6 +14,8 @@ package struct ListenerOptions: Sendable {
     package var receiveTimeout: Duration
     /// A peer that takes no bytes for this long is given up.
     package var sendTimeout: Duration
+    /// So is one that makes the writer of one answer wait for longer than this in all.
+    package var sendLimit: Duration
     /// Nice value added to the worker threads.
     package var nice: Int32
 
@@ -23,6 +25,7 @@ package struct ListenerOptions: Sendable {
         bodyBudget: Int = 16 << 20,
         receiveTimeout: Duration = .seconds(10),
         sendTimeout: Duration = .seconds(10),
+        sendLimit: Duration = .seconds(30),
         nice: Int32 = 0
     ) {
         self.workers = workers
@@ -30,6 +33,7 @@ package struct ListenerOptions: Sendable {
         self.bodyBudget = max(bodyBudget, bodyLimit)
         self.receiveTimeout = receiveTimeout
         self.sendTimeout = sendTimeout
+        self.sendLimit = sendLimit
         self.nice = nice
     }
 }

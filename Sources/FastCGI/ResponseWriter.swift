@@ -3,8 +3,12 @@ import Glibc
 
 /// Writes one response: head first, then the body in any number of pieces.
 ///
-/// After a failure (the peer closed, or read nothing for the send time-out) every further write is skipped.
+/// After a failure (the peer closed, read nothing for the send time-out, or kept the writer waiting for too long in all)
+/// every further write is skipped.
 package struct ResponseWriter: ~Copyable {
+    /// Bytes handed to libfcgi at once, so that a peer that reads drop by drop is noticed in between.
+    private static let pieceBytes = 8192
+
     private let out: UnsafeMutablePointer<FCGX_Stream>
     private let descriptor: Int32
     /// True once the head is written: the status can no longer change.
@@ -12,9 +16,13 @@ package struct ResponseWriter: ~Copyable {
     /// True once the peer no longer takes bytes.
     package private(set) var hasFailed = false
 
-    init(out: UnsafeMutablePointer<FCGX_Stream>, descriptor: Int32) {
+    /// How long the peer may still keep the writer waiting.
+    private var patience: Duration
+
+    init(out: UnsafeMutablePointer<FCGX_Stream>, descriptor: Int32, patience: Duration) {
         self.out = out
         self.descriptor = descriptor
+        self.patience = patience
     }
 
     /// True once the web server closed the connection, which it does as soon as its client goes away; also while
@@ -33,22 +41,28 @@ package struct ResponseWriter: ~Copyable {
 
     /// Queues body bytes; libfcgi sends them when its 8 KiB are full or at `flush`.
     package mutating func write(_ bytes: [UInt8]) {
-        guard !hasFailed, !bytes.isEmpty else { return }
-        let written = bytes.withUnsafeBytes { buffer in
-            FCGX_PutStr(buffer.bindMemory(to: CChar.self).baseAddress, Int32(clamping: buffer.count), out)
+        for start in stride(from: 0, to: bytes.count, by: Self.pieceBytes) where !hasFailed {
+            let piece = bytes[start..<min(start + Self.pieceBytes, bytes.count)]
+            timed { [out] in
+                piece.withUnsafeBytes { buffer in
+                    FCGX_PutStr(buffer.bindMemory(to: CChar.self).baseAddress, Int32(buffer.count), out)
+                }
+            }
         }
-        check(written)
     }
 
     /// Sends what is queued. False when the peer no longer takes bytes.
     @discardableResult
     package mutating func flush() -> Bool {
-        if !hasFailed { check(FCGX_FFlush(out)) }
+        if !hasFailed { timed { [out] in FCGX_FFlush(out) } }
         return !hasFailed
     }
 
-    /// libfcgi reports success after a failed write; only the stream's error tells.
-    private mutating func check(_ result: Int32) {
-        if result < 0 || FCGX_GetError(out) != 0 { hasFailed = true }
+    /// Does one write. libfcgi reports success after a failed one; only the stream's error tells.
+    private mutating func timed(_ write: () -> Int32) {
+        let start = ContinuousClock.now
+        let result = write()
+        patience -= .now - start
+        if result < 0 || FCGX_GetError(out) != 0 || patience < .zero { hasFailed = true }
     }
 }

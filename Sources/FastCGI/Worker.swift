@@ -53,7 +53,7 @@ final class Worker {
         defer { if isHeld { bodyBudget.release(expected) } }
         let body = try readBody(input, &recordGuard, declared: declared, keeping: isHeld ? expected : 0)
         let request = Request(raw: raw, body: body)
-        var writer = ResponseWriter(out: output, descriptor: connection)
+        var writer = ResponseWriter(out: output, descriptor: connection, patience: options.sendLimit)
         handler(request, &writer)
         writer.flush()
         if writer.hasFailed { shutdown(connection, Int32(SHUT_RDWR)) }  // else finishing waits seconds for the peer

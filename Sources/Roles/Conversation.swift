@@ -13,11 +13,13 @@ struct Conversation {
     private(set) var text: InputRule.Checked
     /// Whether any user text was cut.
     private(set) var truncated = false
+    /// Messages at the start that are left out, as one of them is longer than the role takes.
+    private(set) var droppedMessages = 0
 
     init(role: Role, messages: [Message]) throws(PromptError) {
         system = role.system
         text = InputRule.Checked(text: "", characters: 0, truncated: false)
-        var pending: InputRule.Checked?
+        var pending: Result<InputRule.Checked, PromptError>?
         var lastIndex: Int?
         for (index, message) in messages.enumerated() {
             if message.author == .system {
@@ -29,17 +31,29 @@ struct Conversation {
             guard message.author == (pending == nil ? .user : .assistant) else { throw .notAlternating(at: index) }
             lastIndex = index
             if let user = pending {
-                turns.append(Turn(user: user.text, assistant: message.content))
+                add(user, answer: message.content)
                 pending = nil
             } else {
                 guard !message.content.allSatisfy(\.isWhitespace) else { throw .emptyText(at: index) }
-                let checked = try role.input.apply(to: message.content)
-                truncated = truncated || checked.truncated
-                pending = checked
+                pending = Result { () throws(PromptError) in try role.input.apply(to: message.content) }
             }
         }
         guard let lastIndex else { throw .noMessages }
         guard let pending else { throw .lastNotUser(at: lastIndex) }
-        text = pending
+        text = try pending.get()
+        truncated = truncated || text.truncated
+    }
+
+    /// A turn of the past. One that is too long ends what can be remembered: only what came after it is kept.
+    private mutating func add(_ user: Result<InputRule.Checked, PromptError>, answer: String) {
+        switch user {
+        case .success(let checked):
+            truncated = truncated || checked.truncated
+            turns.append(Turn(user: checked.text, assistant: answer))
+        case .failure:
+            droppedMessages += 2 * (turns.count + 1)
+            turns = []
+            truncated = false
+        }
     }
 }

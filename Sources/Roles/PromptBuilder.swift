@@ -78,7 +78,7 @@ package struct PromptBuilder: Sendable {
         return Prompt(
             tokens: tokens,
             truncated: plan.truncated,
-            droppedMessages: 2 * (plan.turns.count - kept.count),
+            droppedMessages: plan.droppedMessages + 2 * (plan.turns.count - kept.count),
             text: plan.text.text,
             characters: plan.text.characters
         )

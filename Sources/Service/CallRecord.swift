@@ -14,6 +14,7 @@ struct CallRecord {
     var prefillSeconds = 0.0
     var decodeSeconds = 0.0
     var finishReason: String?
+    var droppedMessages = 0
     /// The name of the rule whose fixed text is the answer.
     var fixedReply: String?
 

@@ -52,7 +52,7 @@ struct ChatEndpoint {
         let role = try book.role(request.model)
         record.role = role.name
         record.streamed = request.stream
-        var reply: ReplyWork?
+        var reply: ReplyPlan?
         var labels: [LabelWork] = []
         if role.labels != nil {
             if let work = try labelWork(role, request.messages, book) { labels.append(work) }
@@ -69,8 +69,10 @@ struct ChatEndpoint {
         }
         request.messages = []  // the prompts have what is needed of them
         let stream = request.stream ? EventStream(requestID: call.id) : nil
-        let turn = ChatTurn(request: request, role: role, model: engine.summary, stream: stream)
-        return Plan(turn: turn, reply: reply, labels: labels)
+        var turn = ChatTurn(request: request, role: role, model: engine.summary, stream: stream)
+        turn.droppedMessages = reply?.droppedMessages ?? 0
+        record.droppedMessages = turn.droppedMessages
+        return Plan(turn: turn, reply: reply?.work, labels: labels)
     }
 
     /// A label role's answer is its label.

@@ -2,7 +2,8 @@ package import Roles
 
 /// The body of `POST /v1/chat/completions`, checked. Content parts of one message are joined without a separator.
 package struct ChatRequest: Sendable, Equatable {
-    package static let maxMessages = 2_000
+    /// About as many as a body of the largest size can hold: a long conversation is cut, not refused.
+    package static let maxMessages = 20_000
     package static let maxStops = 4
     /// Characters of one stop text.
     package static let maxStopLength = 256

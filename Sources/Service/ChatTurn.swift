@@ -10,6 +10,8 @@ struct ChatTurn {
     var stream: EventStream?
     /// Verdicts on the user's text, by role.
     var labels: [(role: String, verdict: LabelVerdict)] = []
+    /// Of the conversation's oldest messages, how many the reply does without.
+    var droppedMessages = 0
     var finishReason = "stop"
 
     private let id = Identifier.random("chatcmpl-")
@@ -23,10 +25,10 @@ struct ChatTurn {
         self.stream = stream
     }
 
-    /// Sends a stream's first event: the author and the labels.
+    /// Sends a stream's first event: the author, and what goes beside the reply.
     mutating func begin(to sink: inout some ResponseSink & ~Copyable) throws(Interruption) {
         var first = chunk(delta: ["role": "assistant", "content": ""])
-        first.append(JSONValue.Member(name: "labels", value: labelsJSON), if: !labels.isEmpty)
+        addNotes(to: &first)
         try stream?.send(first, to: &sink)
     }
 
@@ -62,8 +64,14 @@ struct ChatTurn {
             "finish_reason": .string(finishReason),
         ]
         var answer = envelope("chat.completion", choices: [choice], usage: usage)
-        answer.append(JSONValue.Member(name: "labels", value: labelsJSON), if: !labels.isEmpty)
+        addNotes(to: &answer)
         return answer
+    }
+
+    private func addNotes(to answer: inout JSONValue) {
+        answer.append(JSONValue.Member(name: "labels", value: labelsJSON), if: !labels.isEmpty)
+        let dropped = JSONValue.Member(name: "truncated_messages", value: .integer(droppedMessages))
+        answer.append(dropped, if: droppedMessages > 0)
     }
 
     private func chunk(delta: JSONValue, finishReason: JSONValue = .null) -> JSONValue {

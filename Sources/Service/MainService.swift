@@ -127,6 +127,9 @@ package struct MainService: Sendable {
             metadata["prompt_tokens"] = .stringConvertible(record.promptTokens)
             metadata["cached_tokens"] = .stringConvertible(record.cachedTokens)
             metadata["completion_tokens"] = .stringConvertible(record.completionTokens)
+            if record.droppedMessages > 0 {
+                metadata["truncated_messages"] = .stringConvertible(record.droppedMessages)
+            }
             if let rule = record.fixedReply { metadata["fixed_reply"] = "\(rule)" }
             metadata["queue_seconds"] = .stringConvertible(record.queueSeconds.rounded(decimals: 4))
             metadata["prefill_seconds"] = .stringConvertible(record.prefillSeconds.rounded(decimals: 4))

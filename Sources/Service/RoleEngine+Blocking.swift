@@ -55,7 +55,7 @@ extension RoleEngine {
                 throw ServiceError("role '\(name)' answers with labels; choose one that replies")
             }
             if generating { role.fixedReplies = [] }
-            switch try replyWork(role, messages, maxTokens: maxTokens, owner: .terminal) {
+            switch try replyWork(role, messages, maxTokens: maxTokens, owner: .terminal).work {
             case .generation(let request): return try generate(request, maxCharacters: maxCharacters, onText: onText)
             case .fixed(let answer):
                 onText(answer.rule.reply)

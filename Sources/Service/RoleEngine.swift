@@ -118,28 +118,34 @@ package final class RoleEngine: Sendable {
         _ messages: [Message],
         maxTokens: Int?,
         owner: ConversationOwner?
-    ) throws(PromptError) -> ReplyWork {
+    ) throws(PromptError) -> ReplyPlan {
         let newTokens = min(maxTokens ?? .max, role.maxNewTokens, scheduler.options.maxNewTokens)
         let prompt = try prompt(role, messages, newTokens: newTokens)
         if let rule = role.fixedReply(to: prompt.text) {
             let tokens = tokenizer.encode(rule.reply).count
-            return .fixed(FixedAnswer(rule: rule, promptTokens: prompt.tokens.count, completionTokens: tokens))
+            let answer = FixedAnswer(rule: rule, promptTokens: prompt.tokens.count, completionTokens: tokens)
+            return ReplyPlan(work: .fixed(answer), droppedMessages: prompt.droppedMessages)
         }
-        return .generation(
-            GenerationRequest(
-                prompt: prompt.tokens,
-                cacheSpace: owner?.space(of: role),
-                maxNewTokens: newTokens,
-                stopTokens: stopTokens,
-                bannedFrom: TokenID(tokenizer.count),
-                bannedTokens: tokenizer.controlTokenIDs
-            )
+        let request = GenerationRequest(
+            prompt: prompt.tokens,
+            cacheSpace: owner?.space(of: role),
+            maxNewTokens: newTokens,
+            stopTokens: stopTokens,
+            bannedFrom: TokenID(tokenizer.count),
+            bannedTokens: tokenizer.controlTokenIDs
         )
+        return ReplyPlan(work: .generation(request), droppedMessages: prompt.droppedMessages)
     }
 
     private func prompt(_ role: Role, _ messages: [Message], newTokens: Int) throws(PromptError) -> Prompt {
         try builder.prompt(for: role, messages: messages, contextLimit: scheduler.tokenLimit - newTokens)
     }
+}
+
+/// A reply to be made, and how many of the conversation's oldest messages it does without.
+struct ReplyPlan {
+    let work: ReplyWork
+    let droppedMessages: Int
 }
 
 /// How a conversation gets its reply.

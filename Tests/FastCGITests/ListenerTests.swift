@@ -15,6 +15,7 @@ final class TestServer: Sendable {
         bodyLimit: Int = 1 << 20,
         bodyBudget: Int = 16 << 20,
         timeout: Duration = .seconds(5),
+        sendLimit: Duration = .seconds(30),
         handler: @escaping Listener.Handler
     )
         throws
@@ -28,7 +29,8 @@ final class TestServer: Sendable {
                 bodyLimit: bodyLimit,
                 bodyBudget: bodyBudget,
                 receiveTimeout: timeout,
-                sendTimeout: timeout
+                sendTimeout: timeout,
+                sendLimit: sendLimit
             )
         )
         try listener.start(handler: handler) { [weak self] error in
@@ -226,6 +228,32 @@ final class TestServer: Sendable {
         client.send(Records.request([]))
         usleep(600_000)
         #expect(try #require(ended.withLock { $0 }) < .seconds(1))
+        #expect(server.listener.busy == 0)
+        client.hangUp()
+    }
+
+    /// It never stalls for the time-out, yet it holds its own worker no longer than the limit, and no other.
+    @Test func givesUpAReaderThatTakesDropByDrop() throws {
+        let ended = Mutex<Duration?>(nil)
+        let server = try TestServer(sendLimit: .milliseconds(500)) { request, writer in
+            guard request.path == "/large" else { return echo(request, &writer) }
+            let start = ContinuousClock.now
+            writer.writeHead(status: 200, headers: [])
+            writer.write([UInt8](repeating: 0, count: 64 << 20))
+            ended.withLock { $0 = .now - start }
+        }
+        let client = try server.client
+        client.send(Records.request([("REQUEST_URI", "/large")]))
+        let start = ContinuousClock.now
+        var drop = [UInt8](repeating: 0, count: 20_000)
+        while ended.withLock({ $0 }) == nil, .now - start < .seconds(5) {
+            recv(client.descriptor, &drop, drop.count, 0)
+            #expect(try server.client.exchange([("REQUEST_URI", "/other")]).hasSuffix("/other 0 0"))
+            usleep(20_000)
+        }
+        #expect(try #require(ended.withLock { $0 }) < .seconds(3))
+        let end = ContinuousClock.now + .seconds(2)
+        while server.listener.busy > 0, .now < end { usleep(2_000) }
         #expect(server.listener.busy == 0)
         client.hangUp()
     }

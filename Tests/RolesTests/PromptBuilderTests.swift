@@ -69,6 +69,24 @@ import Testing
         }
     }
 
+    @Test func forgetsThePastUpToAMessageThatIsTooLong() throws {
+        let (text, prompt) = try render(
+            .chat(characters: 4),
+            [
+                (.user, "aa"), (.assistant, "b"), (.user, "ccccc"), (.assistant, "d"), (.user, "ee"), (.assistant, "f"),
+                (.user, "g"),
+            ]
+        )
+        #expect(prompt.droppedMessages == 4)
+        #expect(
+            text == "<START>system\nC<END>\n<START>user\nee<END>\n<START>assistant\nf<END>\n"
+                + "<START>user\ng<END>\n<START>assistant\n"
+        )
+        #expect(throws: PromptError.tooLong(characters: 5, limit: 4)) {
+            try render(.chat(characters: 4), [(.user, "aa"), (.assistant, "b"), (.user, "ccccc")])
+        }
+    }
+
     @Test func refusesWhatARoleDoesNotTake() {
         func expect(_ error: PromptError, _ role: Role, _ messages: [(Message.Author, String)]) {
             #expect(throws: error) { try render(role, messages) }

@@ -72,9 +72,9 @@ import Testing
     }
 
     @Test func boundsTheNumberOfMessages() throws {
-        let many = Array(repeating: #"{"role":"user","content":"a"}"#, count: 10_000).joined(separator: ",")
+        let many = Array(repeating: #"{"role":"user","content":"a"}"#, count: 25_000).joined(separator: ",")
         let error = try #require(throws: APIError.self) { try parse("\"messages\":[\(many)]") }
-        #expect(error.message == "messages has 10000 entries, the limit is 2000")
+        #expect(error.message == "messages has 25000 entries, the limit is 20000")
     }
 
     @Test(arguments: ["", "null", "[]", "{", "7", "{}", "{\"model\":7,\"messages\":[]}"])

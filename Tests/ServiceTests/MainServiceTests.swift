@@ -116,6 +116,45 @@ import Testing
         #expect(choices[0]["finish_reason"] == "stop")
     }
 
+    /// The context of 2,048 tokens, one a byte, holds the newest turns only: the answer is that of these alone, and says so.
+    @Test(arguments: [false, true])
+    func cutsAConversationThatIsTooLongAndSaysSo(streamed: Bool) throws {
+        func messages(_ turns: Range<Int>) -> String {
+            let past = turns.map { turn in
+                let text = String(repeating: "\(turn),", count: 40)
+                return #"{"role":"user","content":"\#(text)"},{"role":"assistant","content":"\#(turn)"}"#
+            }
+            return (past + [#"{"role":"user","content":"你好"}"#]).joined(separator: ",")
+        }
+        func answer(_ turns: Range<Int>) throws -> JSONValue {
+            var sink = Recorder()
+            let body = #"{"model":"chat","max_tokens":24,"stream":\#(streamed),"messages":[\#(messages(turns))]}"#
+            service.answer(post("/v1/chat/completions", body), to: &sink)
+            #expect(sink.status == 200)
+            guard streamed else { return try sink.json }
+            let events = try sink.events.dropLast().map { try JSONParser.parse(Array($0.utf8)) }
+            let content = events.compactMap { event -> String? in
+                guard case .array(let choices) = event["choices"],
+                    case .string(let piece) = choices.first?["delta"]?["content"]
+                else { return nil }
+                return piece
+            }
+            return [
+                "truncated_messages": events[0]["truncated_messages"] ?? .null, "content": .string(content.joined()),
+            ]
+        }
+        func content(_ answer: JSONValue) -> JSONValue? {
+            guard case .array(let choices) = answer["choices"] else { return answer["content"] }
+            return choices[0]["message"]?["content"]
+        }
+        let long = try answer(10..<90)
+        guard case .integer(let dropped) = long["truncated_messages"] else { throw APIError.internalFault("no flag") }
+        #expect(dropped > 0 && dropped % 2 == 0)
+        let kept = try answer(10 + dropped / 2..<90)
+        #expect((kept["truncated_messages"] ?? .null) == .null)
+        #expect(content(long) == content(kept))
+    }
+
     @Test(arguments: [
         ("/v1/nothing", "{}", 404, "not_found"),
         ("/v1/models", "{}", 405, "method_not_allowed"),

@@ -5,3 +5,4 @@
 #include "pool.h"
 #include "pack.h"
 #include "operations.h"
+#include "digest.h"
