@@ -31,6 +31,9 @@ package struct LabelScorer: TokenConstraint {
         logProbabilities = [Double](repeating: 0, count: trie.labelCount)
     }
 
+    /// Most tokens that it ever has after the prompt.
+    package var maxNewTokens: Int { trie.nodes.reduce(0) { max($0, $1.path.count) } }
+
     /// Ids at the present node; where the root has a single child, that child, whose logit is of no account.
     package var allowedTokens: [TokenID] {
         guard let node else { return [trie.nodes[0].path[0]] }

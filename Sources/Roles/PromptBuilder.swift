@@ -54,6 +54,11 @@ package struct PromptBuilder: Sendable {
         return try LabelScorer(labels: tokens, end: end, source: role.name)
     }
 
+    /// Throws what `prompt` would for all that can be said without tokens.
+    package func check(_ messages: [Message], for role: Role) throws(PromptError) {
+        _ = try Conversation(role: role, messages: messages)
+    }
+
     /// - Parameter contextLimit: tokens the prompt may take at most; what the answer needs is already off it.
     package func prompt(
         for role: Role,

@@ -1,8 +1,6 @@
 /// The format of a role file and the limits of its fields.
 enum RoleFile {
     static let maxBytes = 64 * 1024
-    static let maxLabels = 64
-    static let maxLabelCharacters = 64
     static let inputCharacters = 1...32_768
     static let replyCharacters = 1...4_096
     static let labelTokens = 1...64
@@ -28,17 +26,22 @@ enum RoleFile {
         guard isValidName(name) else {
             throw top.error("name", "must be 1 to 32 of a-z, 0-9, '_' and '-'")
         }
+        guard name != Role.adHocName else {
+            throw top.error("name", "must not be '\(name)', which stands for labels that a request brings along")
+        }
         var system = try top.string("system")[...]
         while system.last?.isNewline == true { system.removeLast() }
         guard !system.allSatisfy(\.isWhitespace) else { throw top.error("system", "must not be empty") }
         let input = try parseInput(top.map("input", keys: ["max_characters", "overflow"]))
-        let output = try parseOutput(top.map("output", keys: ["labels", "max_tokens", "max_characters"]))
+        let outputMap = try top.map("output", keys: ["labels", "max_tokens", "abstain_below", "max_characters"])
+        let output = try parseOutput(outputMap)
         let annotate = try parseAnnotate(top, output: output)
         let role = Role(
             name: name,
             system: String(system),
             input: input,
             output: output,
+            abstainBelow: try parseAbstention(outputMap),
             annotate: annotate,
             fixedReplies: try parseFixedReplies(top, output: output)
         )
@@ -78,19 +81,23 @@ enum RoleFile {
         return .labels(try parseLabels(map), maxTokens: maxTokens)
     }
 
+    private static func parseAbstention(_ map: YAMLMap) throws(RoleError) -> Double? {
+        guard map.has("abstain_below") else { return nil }
+        guard map.has("labels") else { throw map.error("abstain_below", "goes with 'output.labels' only") }
+        return try map.number("abstain_below", in: 0...1)
+    }
+
     private static func parseLabels(_ map: YAMLMap) throws(RoleError) -> [String] {
         let labels = try map.strings("labels")
-        guard (2...maxLabels).contains(labels.count) else {
-            throw map.error("labels", "must be 2 to \(maxLabels) texts; there are \(labels.count)")
+        guard LabelRule.count.contains(labels.count) else {
+            let allowed = "\(LabelRule.count.lowerBound) to \(LabelRule.count.upperBound) texts"
+            throw map.error("labels", "must be \(allowed); there are \(labels.count)")
         }
         var seen: Set<String> = []
         for (label, line) in labels {
-            // White space at an edge would change how the label is split into tokens after the template's newline.
-            guard let first = label.first, let last = label.last, label.count <= maxLabelCharacters,
-                !first.isWhitespace, !last.isWhitespace, !label.contains(where: \.isNewline)
-            else {
-                let rule = "1 to \(maxLabelCharacters) characters on one line, without white space at the ends"
-                throw map.error("labels", "has '\(label.prefix(maxLabelCharacters))'; a label is \(rule)", line: line)
+            guard LabelRule.allows(label) else {
+                let shown = label.prefix(LabelRule.maxCharacters)
+                throw map.error("labels", "has '\(shown)'; a label is \(LabelRule.text)", line: line)
             }
             guard seen.insert(label).inserted else {
                 throw map.error("labels", "has '\(label)' twice", line: line)

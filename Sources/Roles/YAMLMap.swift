@@ -100,6 +100,16 @@ struct YAMLMap {
         return value
     }
 
+    func number(_ key: String, in range: ClosedRange<Double>) throws(RoleError) -> Double {
+        let node = try node(key)
+        guard node.tag == Tag(.int) || node.tag == Tag(.float), let value = Double(node.scalar?.string ?? ""),
+            range.contains(value)
+        else {
+            throw error(key, "must be a number from \(range.lowerBound) to \(range.upperBound)")
+        }
+        return value
+    }
+
     /// A list of texts with the line of each.
     func strings(_ key: String) throws(RoleError) -> [(text: String, line: Int?)] {
         guard let sequence = try node(key).sequence else { throw error(key, "must be a list of texts") }

@@ -97,7 +97,7 @@ extension Engine {
     /// Leaves what the sequence has computed in the cache, for its conversation's next turn.
     func keepConversation(_ sequence: Sequence) {
         guard let space = sequence.job.request.cacheSpace else { return }
-        let computed = sequence.tokens[..<sequence.computed]
+        let computed = sequence.tokens[..<min(sequence.computed, sequence.job.request.maxTokensKept)]
         pool.release(pool.store(computed, in: sequence.handOver(), space: space))
     }
 

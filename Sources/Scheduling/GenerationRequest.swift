@@ -7,6 +7,8 @@ package struct GenerationRequest: Sendable {
     package var prompt: [TokenID]
     /// Where to look for the prompt's beginning besides pinned prefixes, and to leave what was computed; nil: nowhere.
     package var cacheSpace: CacheSpace?
+    /// Leave no more than so many of the first tokens there.
+    package var maxTokensKept = Int.max
     /// Most tokens after the prompt. For a constraint: the most that it may keep and feed.
     package var maxNewTokens: Int
     /// End the reply and are never emitted.

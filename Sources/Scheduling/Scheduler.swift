@@ -133,6 +133,12 @@ package final class Scheduler: Sendable {
         try enqueue(requests).map { GenerationHandle($0) }
     }
 
+    /// Most labels that may be outstanding at once, and so in one `submitAll`.
+    package var labelCapacity: Int { options.capacity(of: .label) }
+
+    /// Whether fewer labels are outstanding now; others may be quicker.
+    package var hasRoomForLabel: Bool { queue.hasRoom(in: .label) }
+
     private func enqueue(_ requests: [GenerationRequest]) throws(AdmissionError) -> [Job] {
         do throws(AdmissionError) {
             for lane in Lane.allCases {

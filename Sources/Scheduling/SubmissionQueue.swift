@@ -43,6 +43,10 @@ final class SubmissionQueue: Sendable {
         }
     }
 
+    func hasRoom(in lane: Lane) -> Bool {
+        state.withLock { $0.places[lane] < options.capacity(of: lane) }
+    }
+
     /// Whether the lane has places for all of the jobs, and whether each can be expected to start in time.
     private func checkRoom(_ jobs: [Job], _ lane: Lane, _ state: State) throws(AdmissionError) {
         guard !jobs.isEmpty else { return }

@@ -158,7 +158,8 @@ struct ChatEndpoint {
     }
 
     private func labelWork(_ role: Role, _ messages: [Message], _ book: RoleBook) throws -> LabelWork? {
-        try prompted { () throws(PromptError) in try engine.labelWork(role, messages, in: book) }
+        guard let judge = book.judges[role.name] else { return nil }
+        return try prompted { () throws(PromptError) in try engine.labelWork(judge, messages) }
     }
 
     private func prompted<Result>(_ body: () throws(PromptError) -> Result) throws(APIError) -> Result {

@@ -58,8 +58,8 @@ package struct ChatRequest: Sendable, Equatable {
         for (name, values, reason) in Self.neutral { try reader.require(name, toBe: values, because: reason) }
         // Clients send these as a matter of course; the most probable text is an answer under any of them.
         _ = try reader.integer("seed", in: .min ... .max)
-        try reader.checkNumber("temperature", in: 0...2)
-        try reader.checkNumber("top_p", in: 0...1)
+        _ = try reader.number("temperature", in: 0...2)
+        _ = try reader.number("top_p", in: 0...1)
         model = try reader.string("model")
         stream = try reader.bool("stream") ?? false
         includeUsage = try Self.includeUsage(reader, stream: stream)

@@ -92,16 +92,3 @@ struct ChatTurn {
         .object(labels.map { JSONValue.Member(name: $0.role, value: $0.verdict.json) })
     }
 }
-
-extension LabelVerdict {
-    /// `{"label","probs":[…],"labels":[…],"margin"}`
-    var json: JSONValue {
-        ["label": .string(label), "probs": probabilitiesJSON, "labels": labelsJSON, "margin": .number(margin)]
-    }
-
-    /// In the role's order.
-    var probabilitiesJSON: JSONValue { .array(probabilities.map { .number($0.probability) }) }
-
-    /// The names in the same order.
-    var labelsJSON: JSONValue { .array(probabilities.map { .string($0.label) }) }
-}

@@ -2,7 +2,7 @@ import Glibc
 import Roles
 import Scheduling
 
-/// `POST /v1/classify`: a label for each input; an array is taken in as a whole and batched.
+/// `POST /v1/classify`: a label for each input, by a role or by labels that the request brings along.
 struct ClassifyEndpoint {
     let engine: RoleEngine
     let gate: PreparationGate
@@ -13,60 +13,66 @@ struct ClassifyEndpoint {
         record: inout CallRecord,
         sink: inout some ResponseSink & ~Copyable
     ) throws(Interruption) {
-        let works: [LabelWork]
-        let handles: [GenerationHandle]
+        let batch: LabelBatch
         try gate.enter(body, sink: sink)
         do throws(APIError) {
             defer { gate.leave(body) }
-            works = try prepare(body, &record)
-            do { handles = try engine.scheduler.submitAll(works.map(\.request)) } catch { throw APIError(error) }
+            batch = try prepare(body, call, &record)
         } catch {
             throw .error(error)
         }
-        var noStream: EventStream?
-        var data: [JSONValue] = []
-        for (index, (work, handle)) in zip(works, handles).enumerated() {
-            let result = try handle.result(stream: &noStream, sink: &sink)
-            do throws(APIError) { data.append(item(index, try work.verdict(result))) } catch { throw .error(error) }
-            record.add(result)
-        }
-        let answer: JSONValue = [
+        let verdicts = try batch.verdicts { sink.isClientGone() }
+        for verdict in verdicts { record.add(verdict.result) }
+        var answer: JSONValue = [
             "id": .string(Identifier.random("classify-")), "object": "list", "created": .integer(time(nil)),
-            "model": .string(record.role ?? ""), "data": .array(data), "usage": record.usage,
+            "model": .string(batch.judge.role.name),
+            "data": .array(verdicts.enumerated().map { $1.item($0) }), "usage": record.usage,
         ]
+        if let warning = warning(batch.judge.role) {
+            answer.append(JSONValue.Member(name: "warning", value: .string(warning)), if: true)
+        }
         sink.send(Response(json: answer), requestID: call.id)
     }
 
-    private func prepare(_ body: [UInt8], _ record: inout CallRecord) throws(APIError) -> [LabelWork] {
+    private func prepare(_ body: [UInt8], _ call: Call, _ record: inout CallRecord) throws(APIError) -> LabelBatch {
         let request = try ClassifyRequest(body: body)
         record.inputs = request.inputs.count
-        let book = engine.book
-        let role = try book.role(request.model)
-        record.role = role.name
-        var works: [LabelWork] = []
-        for (index, text) in request.inputs.enumerated() {
-            let work: LabelWork?
-            do throws(PromptError) {
-                work = try engine.labelWork(role, [Message(author: .user, content: text)], in: book)
-            } catch {
-                throw APIError(error, source: .input(request.isArray ? index : nil))
-            }
-            guard let work else {
+        let batch = LabelBatch(
+            engine: engine,
+            judge: try judge(request.task, call, &record),
+            texts: request.inputs,
+            source: { .input(request.isArray ? $0 : nil) }
+        )
+        try batch.check()
+        return batch
+    }
+
+    private func judge(
+        _ task: ClassifyRequest.Task,
+        _ call: Call,
+        _ record: inout CallRecord
+    ) throws(APIError) -> LabelJudge {
+        switch task {
+        case .role(let name):
+            let book = engine.book
+            let role = try book.role(name)
+            record.role = role.name
+            guard let judge = book.judges[role.name] else {
                 throw .invalid(
                     "role '\(role.name)' replies in free text; use a role with labels or /v1/chat/completions",
                     param: "model"
                 )
             }
-            works.append(work)
+            return judge
+        case .adHoc(let role):
+            record.role = role.name
+            return try engine.judge(role, for: ConversationOwner(salt: nil, address: call.clientAddress))
         }
-        return works
     }
 
-    private func item(_ index: Int, _ verdict: LabelVerdict) -> JSONValue {
-        [
-            "index": .integer(index), "label": .string(verdict.label), "probs": verdict.probabilitiesJSON,
-            "labels": verdict.labelsJSON, "margin": .number(verdict.margin), "truncated": .bool(verdict.isTruncated),
-            "num_classes": .integer(verdict.probabilities.count),
-        ]
+    /// What to know about a verdict by labels that the model was not trained for.
+    private func warning(_ role: Role) -> String? {
+        guard role.name == Role.adHocName, let trained = engine.offer.trained else { return nil }
+        return "the model was trained for the roles \(trained.list) only; for other labels \(TrainedRoles.remedy)"
     }
 }

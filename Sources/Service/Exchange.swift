@@ -79,9 +79,16 @@ extension ResponseSink where Self: ~Copyable {
 }
 
 /// How an exchange ends early.
-enum Interruption: Error {
+enum Interruption: Error, CustomStringConvertible {
     case error(APIError)
     case clientGone
+
+    var description: String {
+        switch self {
+        case .error(let error): error.description
+        case .clientGone: "the client went away"
+        }
+    }
 }
 
 enum Identifier {

@@ -51,11 +51,11 @@ struct RequestReader {
     }
 
     /// Refuses what is no number in the range.
-    func checkNumber(_ name: String, in range: ClosedRange<Double>) throws(APIError) {
+    func number(_ name: String, in range: ClosedRange<Double>) throws(APIError) -> Double? {
         switch value(name) {
-        case nil: return
-        case .integer(let number) where range.contains(Double(number)): return
-        case .number(let number) where range.contains(number): return
+        case nil: return nil
+        case .integer(let number) where range.contains(Double(number)): return Double(number)
+        case .number(let number) where range.contains(number): return number
         default: throw .invalid("\(name) must be a number from \(range.lowerBound) to \(range.upperBound)", param: name)
         }
     }

@@ -4,22 +4,22 @@ import Roles
 /// One generation of the offered roles with what its roles need of the tokenizer. A request keeps the one it began with.
 struct RoleBook: Sendable {
     let offer: RoleOffer
-    /// By role name: templates to copy for each request.
-    let scorers: [String: LabelScorer]
+    /// The label roles by name.
+    let judges: [String: LabelJudge]
     /// By role name: the tokens all of a role's prompts begin with.
     let prefixes: [String: [TokenID]]
 
     var roles: RoleSet { offer.roles }
 
     init(_ offer: RoleOffer, builder: PromptBuilder) throws(RoleError) {
-        var scorers: [String: LabelScorer] = [:]
+        var judges: [String: LabelJudge] = [:]
         var prefixes: [String: [TokenID]] = [:]
         for role in offer.roles.roles {
-            if role.labels != nil { scorers[role.name] = try builder.scorer(for: role) }
+            judges[role.name] = try LabelJudge(role, builder: builder)
             prefixes[role.name] = builder.prefix(of: role)
         }
         self.offer = offer
-        self.scorers = scorers
+        self.judges = judges
         self.prefixes = prefixes
     }
 

@@ -5,35 +5,13 @@ import Scheduling
 extension RoleEngine {
     /// Judges texts by a label role, batched; verdicts in the texts' order.
     package func classify(_ texts: [String], role name: String) throws(ServiceError) -> [LabelVerdict] {
-        var verdicts: [LabelVerdict] = []
-        var start = 0
-        while start < texts.count {
-            let end = min(start + scheduler.options.maxSequences, texts.count)
-            verdicts += try classifyBatch(texts[start..<end], role: name)
-            start = end
-        }
-        return verdicts
-    }
-
-    private func classifyBatch(_ texts: ArraySlice<String>, role name: String) throws(ServiceError) -> [LabelVerdict] {
         do {
-            let book = book
-            let role = try book.role(name)
-            var works: [LabelWork] = []
-            for text in texts {
-                guard let work = try labelWork(role, [Message(author: .user, content: text)], in: book) else {
-                    throw ServiceError("role '\(name)' replies in free text; choose one with labels")
-                }
-                works.append(work)
+            guard let judge = book.judges[try book.role(name).name] else {
+                throw ServiceError("role '\(name)' replies in free text; choose one with labels")
             }
-            let handles = try scheduler.submitAll(works.map(\.request))
-            var verdicts: [LabelVerdict] = []
-            for (work, handle) in zip(works, handles) {
-                var ending: GenerationResult?
-                while ending == nil { ending = try handle.ending() }
-                if let ending { verdicts.append(try work.verdict(ending)) }
-            }
-            return verdicts
+            let batch = LabelBatch(engine: self, judge: judge, texts: texts) { .input($0) }
+            try batch.check()
+            return try batch.verdicts { false }
         } catch {
             throw error as? ServiceError ?? ServiceError("\(error)")
         }
@@ -116,17 +94,6 @@ package struct Reply: Sendable {
     }
 }
 
-extension LabelVerdict {
-    /// The verdict and its text as one line of JSON.
-    package func jsonLine(text: String) -> String {
-        let line: JSONValue = [
-            "text": .string(text), "label": .string(label), "probs": probabilitiesJSON, "labels": labelsJSON,
-            "margin": .number(margin), "truncated": .bool(isTruncated),
-        ]
-        return String(decoding: line.encoded, as: UTF8.self)
-    }
-}
-
 extension RoleEngine {
     /// The labels of a role. Throws if it does not exist, was not trained for, or replies in free text.
     package func labels(ofRole name: String) throws(ServiceError) -> [String] {
@@ -145,16 +112,5 @@ extension RoleEngine {
 
     private func role(_ name: String) throws(ServiceError) -> Role {
         do { return try book.role(name) } catch { throw ServiceError(error.description) }
-    }
-}
-
-extension GenerationHandle {
-    /// The result once the request ended; nil while it goes on.
-    fileprivate func ending() throws(GenerationFailure) -> GenerationResult? {
-        switch next(timeoutMilliseconds: 1_000) {
-        case nil, .token: nil
-        case .finished(let result): result
-        case .failed(let failure): throw failure
-        }
     }
 }

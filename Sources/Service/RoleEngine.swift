@@ -95,17 +95,30 @@ package final class RoleEngine: Sendable {
 
     // MARK: Requests
 
+    /// Throws what `labelWork` would for all that can be said of the text without tokens.
+    func check(_ text: String, _ judge: LabelJudge) throws(PromptError) {
+        try builder.check([Message(author: .user, content: text)], for: judge.role)
+    }
+
     /// The work of judging one conversation by a label role.
-    func labelWork(_ role: Role, _ messages: [Message], in book: RoleBook) throws(PromptError) -> LabelWork? {
-        guard let labels = role.labels, let scorer = book.scorers[role.name] else { return nil }
-        let prompt = try prompt(role, messages, newTokens: role.maxNewTokens)
-        let request = GenerationRequest(
-            prompt: prompt.tokens,
-            maxNewTokens: role.maxNewTokens,
-            bannedFrom: TokenID(tokenizer.count),
-            constraint: scorer
-        )
-        return LabelWork(role: role.name, labels: labels, isTruncated: prompt.truncated, request: request)
+    func labelWork(_ judge: LabelJudge, _ messages: [Message]) throws(PromptError) -> LabelWork {
+        let prompt = try prompt(judge.role, messages, newTokens: judge.scorer.maxNewTokens)
+        return judge.work(prompt, bannedFrom: TokenID(tokenizer.count))
+    }
+
+    /// A label role that a request brought along. Prompts of the same owner find their common beginning in the cache.
+    func judge(_ role: Role, for owner: ConversationOwner?) throws(APIError) -> LabelJudge {
+        do {
+            guard var judge = try LabelJudge(role, builder: builder) else {
+                throw APIError.internalFault("role '\(role.name)' has no labels")
+            }
+            judge.cacheSpace = owner?.space(of: role)
+            return judge
+        } catch let error as RoleError {
+            throw .invalid("labels: \(error.message)", param: "labels")
+        } catch {
+            throw error as? APIError ?? .internalFault("\(error)")
+        }
     }
 
     /// The work of replying to a conversation.
@@ -160,46 +173,6 @@ struct FixedAnswer {
     let rule: FixedReply
     let promptTokens: Int
     let completionTokens: Int
-}
-
-/// One text to be judged, before it is submitted.
-struct LabelWork {
-    let role: String
-    let labels: [String]
-    let isTruncated: Bool
-    let request: GenerationRequest
-
-    /// The verdict in the scheduler's result.
-    func verdict(_ result: GenerationResult) throws(APIError) -> LabelVerdict {
-        guard let scorer = result.constraint as? LabelScorer, scorer.isValid, result.reason == .constraint else {
-            throw .internalFault("role '\(role)' gave no label (\(result.reason.rawValue))")
-        }
-        return LabelVerdict(
-            label: labels[scorer.best],
-            best: scorer.best,
-            probabilities: zip(labels, scorer.probabilities).map { $0 },
-            margin: scorer.margin,
-            isTruncated: isTruncated,
-            result: result
-        )
-    }
-}
-
-/// A label with its certainty.
-package struct LabelVerdict: Sendable {
-    package let label: String
-    /// The label's index in the role's order.
-    package let best: Int
-    /// In the role's order; sums to 1.
-    package let probabilities: [(label: String, probability: Double)]
-    /// Distance to the second most probable label.
-    package let margin: Double
-    /// The text was cut to the role's length before it was judged.
-    package let isTruncated: Bool
-    /// What it cost.
-    package let result: GenerationResult
-
-    package var probability: Double { probabilities[best].probability }
 }
 
 /// Why the service cannot start or go on; one line.

@@ -16,6 +16,21 @@ import Testing
         let role = try RoleFile.parse(file: "mood.yaml", name: "mood", text: Self.good).role
         #expect(role.system == "Judge.")
         #expect(role.output == .labels(["good", "bad"], maxTokens: 12))
+        #expect(role.abstainBelow == nil)
+    }
+
+    @Test(arguments: [("0", 0.0), ("0.25", 0.25), ("1", 1), ("1e-2", 0.01)])
+    func readsTheMarginToAbstainBelow(_ text: String, _ value: Double) throws {
+        let text = Self.good.split(separator: "[good, bad]").joined(separator: "[good, bad], abstain_below: \(text)")
+        #expect(try RoleFile.parse(file: "mood.yaml", name: "mood", text: text).role.abstainBelow == value)
+    }
+
+    @Test func keepsTheNameOfLabelsInARequest() {
+        let text = Self.good.split(separator: "mood", omittingEmptySubsequences: false).joined(separator: "ad-hoc")
+        let error = #expect(throws: RoleError.self) {
+            try RoleFile.parse(file: "ad-hoc.yaml", name: "ad-hoc", text: text)
+        }
+        #expect(error?.description.hasPrefix("ad-hoc.yaml:1: 'name' must not be 'ad-hoc'") == true)
     }
 
     /// Each case changes one line of the good file and says what the error has to name.
@@ -57,6 +72,14 @@ import Testing
             "'output.max_tokens' goes with 'output.labels' only"
         ),
         ("[good, bad]", "[good, bad], max_tokens: 65", "'output.max_tokens' must be a whole number from 1 to 64"),
+        (
+            "[good, bad]", "[good, bad], abstain_below: 1.1",
+            "mood.yaml:6: 'output.abstain_below' must be a number from 0.0 to 1.0"
+        ),
+        ("[good, bad]", "[good, bad], abstain_below: much", "'output.abstain_below' must be a number"),
+        ("[good, bad]", "[good, bad], abstain_below: .nan", "'output.abstain_below' must be a number"),
+        ("[good, bad]", "[good, bad], abstain_below: -0.1", "'output.abstain_below' must be a number"),
+        ("labels: [good, bad]", "max_characters: 9, abstain_below: 0", "goes with 'output.labels' only"),
         ("[good, bad]", "good", "mood.yaml:6: 'output.labels' must be a list of texts"),
         ("[good, bad]", "[good]", "'output.labels' must be 2 to 64 texts; there are 1"),
         ("[good, bad]", "[good, good]", "'output.labels' has 'good' twice"),

@@ -83,27 +83,3 @@ import Testing
         #expect(error.status == 400)
     }
 }
-
-@Suite struct ClassifyRequestTests {
-    func parse(_ body: String) throws(APIError) -> ClassifyRequest { try ClassifyRequest(body: Array(body.utf8)) }
-
-    @Test func takesOneTextOrSeveral() throws {
-        #expect(try parse(#"{"model":"m","input":"a"}"#).inputs == ["a"])
-        #expect(try parse(#"{"model":"m","input":["a","b"]}"#).inputs == ["a", "b"])
-    }
-
-    @Test(arguments: [
-        (#"{"model":"m"}"#, "input"), (#"{"input":"a"}"#, "model"), (#"{"model":"m","input":1}"#, "input"),
-        (#"{"model":"m","input":[]}"#, "input"), (#"{"model":"m","input":["a",2]}"#, "input[1]"),
-        (#"{"model":"m","input":"a","top_k":1}"#, "top_k"),
-    ])
-    func namesTheFault(body: String, param: String) throws {
-        #expect(try #require(throws: APIError.self) { try parse(body) }.param == param)
-    }
-
-    @Test func boundsTheNumberOfInputs() throws {
-        let inputs = Array(repeating: "\"a\"", count: 65).joined(separator: ",")
-        let error = try #require(throws: APIError.self) { try parse("{\"model\":\"m\",\"input\":[\(inputs)]}") }
-        #expect(error.message == "input has 65 texts, it takes 1 to 64")
-    }
-}

@@ -1,0 +1,102 @@
+import Glibc
+import Roles
+import Scheduling
+
+/// Texts to be judged by one role, some at a time: however many there are, only a window of them has prompts, places in
+/// the queue and KV blocks.
+struct LabelBatch {
+    let engine: RoleEngine
+    let judge: LabelJudge
+    let texts: [String]
+    /// How messages name the text of an index.
+    let source: (Int) -> TextSource
+
+    private typealias Pending = (work: LabelWork, handle: GenerationHandle)
+
+    /// How long a batch under way waits for room in a queue that others fill.
+    private static let patience = Duration.seconds(30)
+
+    /// Enough to fill the batch again while verdicts are taken.
+    private var window: Int { min(2 * engine.scheduler.options.slots, engine.scheduler.labelCapacity) }
+
+    /// Refuses what can be told without tokens, so that no work is done for nothing.
+    func check() throws(APIError) {
+        for (index, text) in texts.enumerated() {
+            do throws(PromptError) {
+                try engine.check(text, judge)
+            } catch {
+                throw APIError(error, source: source(index))
+            }
+        }
+    }
+
+    /// Verdicts in the texts' order. A queue too full for the first texts is an error; later ones wait for room.
+    ///
+    /// - Parameter isClientGone: asked again and again; once true, what is under way is cancelled.
+    func verdicts(isClientGone: () -> Bool) throws(Interruption) -> [LabelVerdict] {
+        // The first text of a role without a pinned prefix computes it for the others.
+        let first = min(judge.cacheSpace == nil ? window : 1, texts.count)
+        var pending = try Interruption.of { () throws(APIError) in try submit(0..<first) }
+        var verdicts: [LabelVerdict] = []
+        while let (work, handle) = pending.first {
+            let result = try handle.result(isClientGone: isClientGone)
+            verdicts.append(try Interruption.of { () throws(APIError) in try work.verdict(result) })
+            pending.removeFirst()
+            try refill(&pending, from: verdicts.count + pending.count, isClientGone)
+        }
+        return verdicts
+    }
+
+    private func refill(_ pending: inout [Pending], from start: Int, _ isClientGone: () -> Bool) throws(Interruption) {
+        let deadline = ContinuousClock.now + Self.patience
+        var next = start
+        while next < texts.count, pending.count < window {
+            if engine.scheduler.hasRoomForLabel || .now >= deadline {
+                pending += try Interruption.of { () throws(APIError) in try submit(next..<next + 1) }
+                next += 1
+            } else if pending.isEmpty {
+                if isClientGone() { throw .clientGone }
+                usleep(UInt32(GenerationHandle.glance) * 1_000)
+            } else {
+                return
+            }
+        }
+    }
+
+    private func submit(_ range: Range<Int>) throws(APIError) -> [Pending] {
+        var works: [LabelWork] = []
+        for index in range {
+            do throws(PromptError) {
+                works.append(try engine.labelWork(judge, [Message(author: .user, content: texts[index])]))
+            } catch {
+                throw APIError(error, source: source(index))
+            }
+        }
+        do {
+            return Array(zip(works, try engine.scheduler.submitAll(works.map(\.request))))
+        } catch {
+            throw APIError(error)
+        }
+    }
+}
+
+extension GenerationHandle {
+    /// The end of a request that yields no text. Notices a client that went away; leaving the handle then cancels the work.
+    fileprivate func result(isClientGone: () -> Bool) throws(Interruption) -> GenerationResult {
+        while true {
+            switch next(timeoutMilliseconds: Self.glance) {
+            case .finished(let result): return result
+            case .failed(let failure): throw .error(APIError(failure))
+            case .token: continue
+            case nil: if isClientGone() { throw .clientGone }
+            }
+        }
+    }
+}
+
+extension Interruption {
+    /// The body's result; its error as an interruption.
+    static func of<Result>(_ body: () throws(APIError) -> Result) throws(Interruption) -> Result {
+        do { return try body() } catch { throw .error(error) }
+    }
+}

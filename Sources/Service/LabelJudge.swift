@@ -1,0 +1,61 @@
+import ModelFiles
+import Roles
+import Scheduling
+
+/// A label role made ready: all that is the same for every text that it judges.
+struct LabelJudge: Sendable {
+    let role: Role
+    let labels: [String]
+    /// A template to copy for each text.
+    let scorer: LabelScorer
+    /// Where prompts find each other's common beginning; nil: the role's prefix is pinned.
+    var cacheSpace: CacheSpace?
+    /// Tokens of that beginning.
+    let prefixCount: Int
+
+    /// Nil if the role replies in free text.
+    init?(_ role: Role, builder: PromptBuilder) throws(RoleError) {
+        guard let labels = role.labels else { return nil }
+        self.role = role
+        self.labels = labels
+        scorer = try builder.scorer(for: role)
+        prefixCount = builder.prefix(of: role).count
+    }
+
+    func work(_ prompt: Prompt, bannedFrom: TokenID) -> LabelWork {
+        var request = GenerationRequest(
+            prompt: prompt.tokens,
+            cacheSpace: cacheSpace,
+            maxNewTokens: scorer.maxNewTokens,
+            bannedFrom: bannedFrom,
+            constraint: scorer
+        )
+        request.maxTokensKept = prefixCount
+        return LabelWork(judge: self, isTruncated: prompt.truncated, request: request)
+    }
+}
+
+/// One text to be judged, before it is submitted.
+struct LabelWork {
+    let judge: LabelJudge
+    let isTruncated: Bool
+    let request: GenerationRequest
+
+    var role: String { judge.role.name }
+
+    /// The verdict in the scheduler's result.
+    func verdict(_ result: GenerationResult) throws(APIError) -> LabelVerdict {
+        guard let scorer = result.constraint as? LabelScorer, scorer.isValid, result.reason == .constraint else {
+            throw .internalFault("role '\(role)' gave no label (\(result.reason.rawValue))")
+        }
+        return LabelVerdict(
+            label: judge.labels[scorer.best],
+            best: scorer.best,
+            probabilities: zip(judge.labels, scorer.probabilities).map { $0 },
+            margin: scorer.margin,
+            isAbstained: judge.role.abstainBelow.map { scorer.margin < $0 } ?? false,
+            isTruncated: isTruncated,
+            result: result
+        )
+    }
+}
