@@ -124,7 +124,7 @@ import Testing
             GenerationRequest(prompt: [1, 2, 3], maxNewTokens: 900, bannedTokens: [256, 257, 258])
         )
         let book = own.engine.book
-        let label = GenerationRequest(prompt: [1], maxNewTokens: 4, constraint: book.scorers["mood"])
+        let label = GenerationRequest(prompt: [1], maxNewTokens: 4, constraint: book.judges["mood"]?.scorer)
         let waiting = try own.engine.scheduler.submit(label)
         defer { waiting.cancel() }
         let service = MainServiceTests.service(own.state)
