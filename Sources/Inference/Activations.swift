@@ -25,7 +25,7 @@ final class Activations {
 
     var memoryBytes: Int { memory.count }
 
-    init(_ configuration: ModelConfiguration, _ options: ComputeOptions) throws(ModelError) {
+    init(_ configuration: ModelConfiguration, _ options: ComputeOptions, pool: ThreadPool) throws(ModelError) {
         func padded(_ size: Int) -> Int { roundUp(size, to: CK_BLOCK) }
         let (rows, outputs) = (options.maxBatchRows, options.maxSequences)
         let half = configuration.headDimension / 2
@@ -43,7 +43,7 @@ final class Activations {
         memory = try MemoryRegion(
             bytes: bytes,
             purpose: "activations of \(rows) rows, \(outputs) sequences",
-            touched: true
+            toucher: pool
         )
         var cursor = RegionCursor(memory)
         hidden = cursor.take(Float.self, rows * hiddenStride)

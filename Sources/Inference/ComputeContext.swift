@@ -37,11 +37,17 @@ package final class ComputeContext {
         maxSequences = options.maxSequences
         maxBatchRows = options.maxBatchRows
         let precision = options.kvPrecision ?? (model.weightType == TensorType.f32.name ? .f32 : .f16)
-        cache = try KVCache(model.configuration, precision, blocks: kvBlocks, maxSequences: maxSequences)
-        activations = try Activations(model.configuration, options)
+        pool = try ThreadPool(threads: options.threads)
+        cache = try KVCache(
+            model.configuration,
+            precision,
+            blocks: kvBlocks,
+            maxSequences: maxSequences,
+            pool: pool
+        )
+        activations = try Activations(model.configuration, options, pool: pool)
         memoryBytes = cache.memoryBytes + activations.memoryBytes
         frequencies = Self.inverseFrequencies(model.configuration)
-        pool = try ThreadPool(threads: options.threads)
         engine = ck_engine(kernels: kernels, pool: pool.raw)
     }
 

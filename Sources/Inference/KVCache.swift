@@ -25,7 +25,8 @@ final class KVCache {
         _ configuration: ModelConfiguration,
         _ precision: KVPrecision,
         blocks: Int,
-        maxSequences: Int
+        maxSequences: Int,
+        pool: ThreadPool
     ) throws(ModelError) {
         self.precision = precision
         blockCount = blocks
@@ -41,7 +42,7 @@ final class KVCache {
         let bytes =
             RegionCursor.bytes(of: UInt8.self, count * precision.bytes)
             + RegionCursor.bytes(of: Int32.self, maxSequences * blocks) + RegionCursor.bytes(of: Int.self, maxSequences)
-        memory = try MemoryRegion(bytes: bytes, purpose: "a KV cache of \(blocks) blocks", touched: true)
+        memory = try MemoryRegion(bytes: bytes, purpose: "a KV cache of \(blocks) blocks", toucher: pool)
         var cursor = RegionCursor(memory)
         values = UnsafeMutableRawPointer(cursor.take(UInt8.self, count * precision.bytes))
         tables = cursor.take(Int32.self, maxSequences * blocks)

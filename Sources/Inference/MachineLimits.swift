@@ -14,7 +14,7 @@ package struct MachineLimits: Sendable {
     /// Takes about half a second. The best of several short runs counts: others may use the machine.
     package init(weights type: TensorType, threads: Int) throws(ModelError) {
         let pool = try ThreadPool(threads: threads)
-        let buffer = try MemoryRegion(bytes: 512 << 20, purpose: "measuring memory", touched: true)
+        let buffer = try MemoryRegion(bytes: 512 << 20, purpose: "measuring memory", toucher: pool)
         readRate = Self.best {
             _ = ck_read_all(pool.raw, buffer.base, buffer.count)
             return Double(buffer.count)

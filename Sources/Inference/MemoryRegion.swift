@@ -1,3 +1,4 @@
+import CKernels
 import Glibc
 
 /// Zeroed memory of fixed size, on huge pages where the system has them.
@@ -7,8 +8,8 @@ final class MemoryRegion: @unchecked Sendable {
 
     /// - Parameters:
     ///   - purpose: what it is for, named in the error when the machine has too little memory.
-    ///   - touched: whether every page is taken from the system at once.
-    init(bytes: Int, purpose: String, touched: Bool) throws(ModelError) {
+    ///   - toucher: takes every page from the system at once, with all of its threads; nil: pages come when written.
+    init(bytes: Int, purpose: String, toucher: ThreadPool?) throws(ModelError) {
         let physical = sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE))
         guard bytes <= physical else {
             throw ModelError(reason: "\(purpose) needs \(bytes) bytes; the machine has \(physical)")
@@ -20,10 +21,32 @@ final class MemoryRegion: @unchecked Sendable {
         }
         base = mapped
         madvise(base, count, Int32(MADV_HUGEPAGE))
-        if touched { memset(base, 0, count) }
+        if let toucher { touch(toucher) }
     }
 
     deinit { munmap(base, count) }
+
+    private func touch(_ pool: ThreadPool) {
+        var region = UnsafeMutableRawBufferPointer(start: base, count: count)
+        let parts = (count + Self.partBytes - 1) / Self.partBytes
+        ck_pool_run(
+            pool.raw,
+            { context, part in
+                guard let region = context?.assumingMemoryBound(to: UnsafeMutableRawBufferPointer.self).pointee else {
+                    return
+                }
+                // One write a page of the smallest size: the system zeroes what it gives.
+                let start = part * MemoryRegion.partBytes
+                let end = min(start + MemoryRegion.partBytes, region.count)
+                for offset in stride(from: start, to: end, by: 4096) { region[offset] = 0 }
+            },
+            &region,
+            parts
+        )
+    }
+
+    /// What one thread touches at a time.
+    private static let partBytes = 16 << 20
 }
 
 /// Hands out parts of a region, each on a cache line of its own.

@@ -21,7 +21,7 @@ struct WeightLoader {
         for (name, shape) in Self.expectedTensors(configuration) {
             bytes += try Self.packedBytes(try Self.checked(name, shape, in: file), in: file.path)
         }
-        memory = try MemoryRegion(bytes: bytes, purpose: "the weights of \(file.path)", touched: false)
+        memory = try MemoryRegion(bytes: bytes, purpose: "the weights of \(file.path)", toucher: nil)
         cursor = RegionCursor(memory)
         pool = try ThreadPool(threads: ThreadPool.onlineProcessors)
     }

@@ -77,4 +77,9 @@ package final class ModelFile: Sendable {
     package func releasePages(of view: TensorView) {
         for mapping in mappings { mapping.releasePages(of: view.bytes) }
     }
+
+    /// The same for everything in the files, the metadata included.
+    package func releasePages() {
+        for mapping in mappings { mapping.releasePages(of: mapping.bytes) }
+    }
 }

@@ -1,7 +1,7 @@
 package import Roles
 import Scheduling
 
-/// The engine without a web client: for the command line and the canary. Blocks the calling thread.
+/// The engine without a web client: for the command line. Blocks the calling thread.
 extension RoleEngine {
     /// Judges texts by a label role, batched; verdicts in the texts' order.
     package func classify(_ texts: [String], role name: String) throws(ServiceError) -> [LabelVerdict] {
@@ -18,21 +18,17 @@ extension RoleEngine {
     }
 
     /// Replies to a conversation; `onText` gets each piece as a web client would.
-    ///
-    /// - Parameter generating: have the model write even where a rule of the role has a fixed reply.
     package func reply(
         to messages: [Message],
         role name: String,
         maxTokens: Int? = nil,
-        generating: Bool = false,
         onText: (String) -> Void
     ) throws(ServiceError) -> Reply {
         do {
-            var role = try book.role(name)
+            let role = try book.role(name)
             guard case .reply(let maxCharacters) = role.output else {
                 throw ServiceError("role '\(name)' answers with labels; choose one that replies")
             }
-            if generating { role.fixedReplies = [] }
             switch try replyWork(role, messages, maxTokens: maxTokens, owner: .terminal).work {
             case .generation(let request): return try generate(request, maxCharacters: maxCharacters, onText: onText)
             case .fixed(let answer):

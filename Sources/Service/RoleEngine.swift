@@ -24,8 +24,11 @@ package final class RoleEngine: Sendable {
         metrics: ServerMetrics
     ) throws(ServiceError) {
         do {
-            tokenizer = try Tokenizer.load(from: file)
+            // The tokenizer's tables take one thread a while, in which the others pack weights.
+            let loading = try Background(name: "tokenizer") { try Tokenizer.load(from: file) }
             let model = try Model(file: file)
+            tokenizer = try loading.value()
+            file.releasePages()
             builder = try PromptBuilder(tokenizer: tokenizer)
             let book = try RoleBook(offer, builder: builder)
             try Self.checkRoom(for: book, blocks: options.kvBlocks)

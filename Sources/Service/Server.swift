@@ -111,6 +111,7 @@ package final class Server: ServiceLifecycle.Service {
         logger.info("ready", metadata: metadata.merging(offer.logMetadata) { $1 })
         offer.warn(logger)
         try engine.pinPrefixes()
+        logger.info("role prefixes filled")
     }
 
     // MARK: While it runs
