@@ -13,7 +13,8 @@ package import Tokenization
 package struct PromptBuilder: Sendable {
     private let encoder: any TextEncoding
     private let start: TokenID
-    private let end: TokenID
+    /// `<|im_end|>`
+    package let endOfMessage: TokenID
 
     package init(tokenizer: Tokenizer) throws(RoleError) {
         try self.init(encoder: tokenizer)
@@ -26,7 +27,7 @@ package struct PromptBuilder: Sendable {
         }
         self.encoder = encoder
         self.start = start
-        self.end = end
+        endOfMessage = end
     }
 
     /// Everything up to and including `<|im_start|>user\n`: what all prompts of the role have in common.
@@ -51,7 +52,7 @@ package struct PromptBuilder: Sendable {
             }
             tokens.append(ids)
         }
-        return try LabelScorer(labels: tokens, end: end, source: role.name)
+        return try LabelScorer(labels: tokens, end: endOfMessage, source: role.name)
     }
 
     /// Throws what `prompt` would for all that can be said without tokens.
@@ -91,6 +92,6 @@ package struct PromptBuilder: Sendable {
 
     /// `<|im_start|>{author}\n{content}<|im_end|>\n`
     private func message(_ author: String, _ content: String) -> [TokenID] {
-        [start] + encoder.encode("\(author)\n\(content)") + [end] + encoder.encode("\n")
+        [start] + encoder.encode("\(author)\n\(content)") + [endOfMessage] + encoder.encode("\n")
     }
 }

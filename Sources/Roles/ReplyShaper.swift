@@ -26,9 +26,15 @@ package struct ReplyShaper: Sendable {
     /// Graphemes sent.
     private var sentCharacters = 0
     private var isInFirstSentence = true
+    /// UTF-8 bytes of white space before the reply.
+    private var skipped = 0
+    /// `…` was appended.
+    private var isCut = false
 
     /// What was sent so far; the whole reply once finished.
     package private(set) var text = ""
+    /// Which UTF-8 bytes of the given text were sent; a cut's `…` is not of them.
+    package var source: Range<Int> { skipped..<skipped + text.utf8.count - (isCut ? "…".utf8.count : 0) }
     /// The reply is settled whatever follows: stop generating.
     package private(set) var isComplete = false
 
@@ -82,7 +88,10 @@ package struct ReplyShaper: Sendable {
 
     /// The grapheme is known in full.
     private mutating func close(_ grapheme: Character) {
-        if characters == 0 { return }
+        if characters == 0 {
+            skipped += grapheme.utf8.count
+            return
+        }
         scalars += grapheme.unicodeScalars.count
         // White space beyond the limit is never sent: nothing that could follow it fits.
         if characters > maxCharacters || scalars > maxScalars { return }
@@ -115,6 +124,7 @@ package struct ReplyShaper: Sendable {
         guard characters > 0 else { return }
         send(upTo: held.count, leavingRoom: true)
         text.unicodeScalars.append("…")
+        isCut = true
     }
 
     /// Sends held graphemes, up to `count` of them or, leaving room for `…`, until the reply has one less than it may.

@@ -10,8 +10,16 @@ extension Engine {
         notePrefilled(sequence)
         let request = sequence.job.request
         let logits = executor.logits(output: output)
-        let choice = GreedySampler.choose(logits, below: Int(request.bannedFrom)) { token in
+        let limit = Int(request.bannedFrom)
+        func isBanned(_ token: TokenID) -> Bool {
             request.bannedTokens.contains(token) && !request.stopTokens.contains(token)
+        }
+        var choice = GreedySampler.choose(logits, below: limit, isBanned: isBanned)
+        if case .token(let best) = choice, let sampling = request.sampling {
+            let index = sequence.generated
+            choice = .token(
+                sampler.choose(logits, best: best, below: limit, sampling, index: index, isBanned: isBanned)
+            )
         }
         switch choice {
         case .nonFinite: return end(sequence, .failed(.nonFiniteLogits(position: sequence.tokens.count - 1)))
@@ -19,7 +27,7 @@ extension Engine {
         case .token(let token) where request.stopTokens.contains(token): return finish(sequence, .stop)
         case .token(let token):
             let logprobs = request.topLogprobs.map {
-                GreedySampler.logprobs(logits, chosen: token, top: $0, below: Int(request.bannedFrom))
+                GreedySampler.logprobs(logits, chosen: token, top: $0, below: limit)
             }
             emit(token, logprobs: logprobs, from: sequence)
         }

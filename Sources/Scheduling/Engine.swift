@@ -13,6 +13,7 @@ final class Engine {
     private let planner: BatchPlanner
     var pool: BlockPool
     var prefixes = PrefixTable()
+    var sampler: RandomSampler
     var running: [Sequence] = []  // in order of admission
     var freeSlots: [Int]
     let options: SchedulerOptions
@@ -34,6 +35,7 @@ final class Engine {
         self.options = options
         self.vocabularyCount = vocabularyCount
         planner = BatchPlanner(maxRows: options.maxBatchRows, prefillChunk: options.prefillChunk)
+        sampler = RandomSampler(vocabularyCount: vocabularyCount)
         pool = BlockPool(blocks: options.kvBlocks)
         freeSlots = (0..<options.slots).reversed()
         running.reserveCapacity(options.slots)

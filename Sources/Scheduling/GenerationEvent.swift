@@ -73,9 +73,19 @@ package struct TokenLogprobs: Sendable, Equatable {
     package struct Entry: Sendable, Equatable {
         package var token: TokenID
         package var logprob: Float
+
+        package init(token: TokenID, logprob: Float) {
+            self.token = token
+            self.logprob = logprob
+        }
     }
 
     package var chosen: Entry
     /// Best first, ties by lower id.
     package var top: [Entry]
+
+    package init(chosen: Entry, top: [Entry]) {
+        self.chosen = chosen
+        self.top = top
+    }
 }

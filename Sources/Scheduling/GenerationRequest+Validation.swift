@@ -10,6 +10,10 @@ extension GenerationRequest {
             throw .invalid("maxNewTokens is \(maxNewTokens); it must be from \(least) to \(limit)")
         }
         guard bannedFrom > 0 else { throw .invalid("bannedFrom is \(bannedFrom); it must be at least 1") }
+        if let sampling, !(sampling.temperature.isFinite && sampling.temperature > 0 && (0...1).contains(sampling.topP))
+        {
+            throw .invalid("sampling takes a temperature above 0 and a top-p from 0 to 1")
+        }
         if let topLogprobs, !(0...Self.maxTopLogprobs).contains(topLogprobs) {
             throw .invalid("topLogprobs is \(topLogprobs); it must be from 0 to \(Self.maxTopLogprobs)")
         }

@@ -20,6 +20,8 @@ package struct GenerationRequest: Sendable {
     /// Seconds after which it no longer starts but fails; refused at once if they can't be kept. nil: waits as long as
     /// it takes.
     package var startWithinSeconds: Double?
+    /// nil: the most probable tokens.
+    package var sampling: Sampling?
     /// Decides what follows the prompt; comes back in the result.
     package var constraint: (any TokenConstraint)?
     /// nil: no log-probabilities; else each token's own and that many best alternatives (0…20).
@@ -36,6 +38,7 @@ package struct GenerationRequest: Sendable {
         stopTokens: [TokenID] = [],
         bannedFrom: TokenID = .max,
         bannedTokens: [TokenID] = [],
+        sampling: Sampling? = nil,
         constraint: (any TokenConstraint)? = nil,
         topLogprobs: Int? = nil
     ) {
@@ -45,6 +48,7 @@ package struct GenerationRequest: Sendable {
         self.stopTokens = stopTokens
         self.bannedFrom = bannedFrom
         self.bannedTokens = bannedTokens
+        self.sampling = sampling
         self.constraint = constraint
         self.topLogprobs = topLogprobs
     }

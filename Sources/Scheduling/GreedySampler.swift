@@ -40,13 +40,14 @@ enum GreedySampler {
         return bestIndex < 0 ? .nothingAllowed : .token(TokenID(bestIndex))
     }
 
-    /// Log-softmax over all logits, summed in order of id; the alternatives are taken below `limit`.
+    /// Log-softmax over the logits below `limit`, summed in order of id.
     static func logprobs(
         _ logits: UnsafeBufferPointer<Float>,
         chosen: TokenID,
         top: Int,
         below limit: Int
     ) -> TokenLogprobs {
+        let logits = logits.prefix(limit)
         let maximum = logits.max() ?? 0
         let sum = logits.reduce(0.0) { $0 + exp(Double($1 - maximum)) }
         func entry(_ index: Int) -> TokenLogprobs.Entry {
@@ -54,7 +55,7 @@ enum GreedySampler {
         }
         var best: [Int] = []
         var least = -Float.infinity  // to be beaten once `best` is full
-        for index in 0..<(top > 0 ? min(limit, logits.count) : 0) where best.count < top || logits[index] > least {
+        for index in 0..<(top > 0 ? logits.count : 0) where best.count < top || logits[index] > least {
             let place = best.firstIndex { logits[$0] < logits[index] } ?? best.count
             best.insert(index, at: place)
             if best.count > top { best.removeLast() }

@@ -3,15 +3,21 @@ import ModelFiles
 /// The worst case of resident memory: everything that has a bound, at its bound.
 struct MemoryBudget {
     let weightBytes: Int
-    /// KV arena and activations.
+    /// KV arena, activations and the sampler's candidates.
     let contextBytes: Int
     let requestBytes: Int
     let cacheBytes: Int
     let fixedBytes: Int
 
-    init(weightBytes: Int, contextBytes: Int, tokenLimit: Int, options: SchedulerOptions) {
+    init(
+        weightBytes: Int,
+        contextBytes: Int,
+        tokenLimit: Int,
+        vocabularyCount: Int,
+        options: SchedulerOptions
+    ) {
         self.weightBytes = weightBytes
-        self.contextBytes = contextBytes
+        self.contextBytes = contextBytes + RandomSampler.memoryBytes(vocabularyCount: vocabularyCount)
         cacheBytes = options.kvBlocks * PrefixCache.bytesPerBlock
         fixedBytes = options.fixedAllowanceBytes
         // The prompt as submitted and the sequence's growing copy; the stream's tokens with their log-probabilities.

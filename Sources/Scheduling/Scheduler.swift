@@ -70,6 +70,7 @@ package final class Scheduler: Sendable {
                 weightBytes: weightBytes,
                 contextBytes: executor.memoryBytes,
                 tokenLimit: min(contextLength, options.kvBlocks * ComputeContext.blockTokens),
+                vocabularyCount: vocabularyCount,
                 options: options
             ).totalBytes
         metrics.memoryBudgetBytes.set(memoryBudgetBytes)

@@ -21,7 +21,7 @@ struct CallRecord {
     mutating func add(_ answer: FixedAnswer) {
         fixedReply = answer.rule.name
         promptTokens += answer.promptTokens
-        completionTokens += answer.completionTokens
+        completionTokens += answer.tokens.count
     }
 
     mutating func add(_ result: GenerationResult) {

@@ -1,6 +1,7 @@
 import Glibc
 import Roles
 import Scheduling
+import Tokenization
 
 /// `POST /v1/chat/completions`: a reply, whole or as a stream, or a label as its content.
 struct ChatEndpoint {
@@ -55,11 +56,12 @@ struct ChatEndpoint {
         var reply: ReplyPlan?
         var labels: [LabelWork] = []
         if role.labels != nil {
+            try Self.refuse(request, labels: role)
             if let work = try labelWork(role, request.messages, book) { labels.append(work) }
         } else {
             let owner = ConversationOwner(salt: request.cacheSalt, address: call.clientAddress)
             reply = try prompted { () throws(PromptError) in
-                try engine.replyWork(role, request.messages, maxTokens: request.maxTokens, owner: owner)
+                try engine.replyWork(role, request.messages, request.replyOptions, owner: owner)
             }
             // System messages may stand anywhere, also last.
             let lastText = request.messages.last { $0.author == .user }.map { [$0] } ?? []
@@ -69,7 +71,7 @@ struct ChatEndpoint {
         }
         request.messages = []  // the prompts have what is needed of them
         let stream = request.stream ? EventStream(requestID: call.id) : nil
-        var turn = ChatTurn(request: request, role: role, model: engine.summary, stream: stream)
+        var turn = ChatTurn(request: request, role: role, engine: engine, stream: stream)
         turn.droppedMessages = reply?.droppedMessages ?? 0
         record.droppedMessages = turn.droppedMessages
         return Plan(turn: turn, reply: reply?.work, labels: labels)
@@ -87,7 +89,7 @@ struct ChatEndpoint {
         record.add(verdict.result)
         turn.labels = [(turn.role.name, verdict)]
         try turn.begin(to: &sink)
-        try turn.send(verdict.label, to: &sink)
+        try turn.send(verdict.label, labelTokens(verdict, turn.request), to: &sink)
         turn.finishReason = "stop"
         record.finishReason = "stop"
     }
@@ -116,7 +118,7 @@ struct ChatEndpoint {
         case .generation: try generate(handles[notes.count], &turn, &record, &sink)
         case .fixed(let answer):
             record.add(answer)
-            try turn.send(answer.rule.reply, to: &sink)
+            try turn.send(answer.rule.reply, fixedTokens(answer, turn.request), to: &sink)
             turn.finishReason = "stop"
             record.finishReason = "stop"
         }
@@ -141,7 +143,8 @@ struct ChatEndpoint {
             case .token(let token):
                 guard !assembler.isComplete else { continue }
                 tokens += 1
-                try turn.send(assembler.append(token), to: &sink)
+                let text = assembler.append(token, logprobs: handle.logprobs(at: tokens - 1))
+                try turn.send(text, assembler.takeTokens(), to: &sink)
                 if assembler.isComplete { handle.cancel() }
             case .finished(let result):
                 record.add(result)
@@ -152,9 +155,40 @@ struct ChatEndpoint {
             }
         }
         let end = assembler.finish(modelEnded: modelEnded)
-        try turn.send(end.rest, to: &sink)
+        try turn.send(end.rest, assembler.takeTokens(), to: &sink)
         turn.finishReason = end.reason.rawValue
         record.finishReason = end.reason.rawValue
+    }
+
+    /// A label is the most probable one, whole.
+    private static func refuse(_ request: ChatRequest, labels role: Role) throws(APIError) {
+        guard request.sampling == nil else {
+            throw .unsupported(
+                "temperature",
+                "temperature above 0 is not supported by role '\(role.name)': its answer is always the most probable label"
+            )
+        }
+    }
+
+    private func labelTokens(_ verdict: LabelVerdict, _ request: ChatRequest) -> [SentToken] {
+        guard let top = request.topLogprobs else { return [] }
+        let choices = ChoiceLogprobs(
+            choices: verdict.probabilities.map { engine.tokenizer.encode($0.label) },
+            probabilities: verdict.probabilities.map(\.probability),
+            end: engine.endOfMessage
+        )
+        return sent(choices.tokens(of: verdict.best, top: top))
+    }
+
+    /// A fixed reply's tokens are certain.
+    private func fixedTokens(_ answer: FixedAnswer, _ request: ChatRequest) -> [SentToken] {
+        guard let top = request.topLogprobs else { return [] }
+        let choice = ChoiceLogprobs(choices: [answer.tokens], probabilities: [1], end: engine.endOfMessage)
+        return sent(choice.tokens(of: 0, top: top))
+    }
+
+    private func sent(_ tokens: [TokenLogprobs]) -> [SentToken] {
+        tokens.map { SentToken(logprobs: $0, bytes: engine.tokenizer.bytes(of: $0.chosen.token)) }
     }
 
     private func labelWork(_ role: Role, _ messages: [Message], _ book: RoleBook) throws -> LabelWork? {

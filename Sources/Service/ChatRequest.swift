@@ -1,4 +1,5 @@
 package import Roles
+package import Scheduling
 
 /// The body of `POST /v1/chat/completions`, checked. Content parts of one message are joined without a separator.
 package struct ChatRequest: Sendable, Equatable {
@@ -16,27 +17,32 @@ package struct ChatRequest: Sendable, Equatable {
     package var includeUsage: Bool
     package var maxTokens: Int?
     package var stop: [String]
+    /// nil or 0: the most probable text.
+    package var temperature: Double?
+    package var topP: Double?
+    package var seed: Int?
+    /// Alternatives of each token in the answer's log-probabilities; nil: none are asked for.
+    package var topLogprobs: Int?
     /// Conversations with another salt, or without one, share nothing with this one (vLLM's name).
     package var cacheSalt: String?
 
     private static let read: Set<String> = [
         "model", "messages", "stream", "stream_options", "max_tokens", "max_completion_tokens", "stop", "seed",
-        "temperature", "top_p", "cache_salt",
+        "temperature", "top_p", "logprobs", "top_logprobs", "cache_salt",
     ]
-    /// They do not change what a greedy reply says.
+    /// They do not change what a reply says.
     private static let ignored: Set<String> = [
-        "user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key", "parallel_tool_calls",
+        "user", "metadata", "service_tier", "safety_identifier", "prompt_cache_key", "parallel_tool_calls",
     ]
-    private static let greedy = "replies are always the most probable text; leave it out"
+    private static let unaltered = "tokens keep the probabilities that the model gives them; leave it out"
     private static let textOnly = "replies are plain text; leave it out"
     /// Parameters that are taken with these values only: those that change nothing.
     private static let neutral: [(name: String, values: [JSONValue], reason: String)] = [
         ("n", [1], "one choice per request"),
-        ("frequency_penalty", [0, .number(0)], greedy),
-        ("presence_penalty", [0, .number(0)], greedy),
-        ("logit_bias", [[:]], greedy),
-        ("logprobs", [false], "log-probabilities are not returned; leave it out"),
-        ("top_logprobs", [0], "log-probabilities are not returned; leave it out"),
+        ("frequency_penalty", [0, .number(0)], unaltered),
+        ("presence_penalty", [0, .number(0)], unaltered),
+        ("logit_bias", [[:]], unaltered),
+        ("store", [false], "nothing is kept; leave it out"),
         ("tools", [[]], textOnly),
         ("tool_choice", ["none", "auto"], textOnly),
         ("functions", [[]], textOnly),
@@ -56,10 +62,10 @@ package struct ChatRequest: Sendable, Equatable {
     package init(body: [UInt8]) throws(APIError) {
         let reader = try RequestReader(body, allowed: Self.allowed)
         for (name, values, reason) in Self.neutral { try reader.require(name, toBe: values, because: reason) }
-        // Clients send these as a matter of course; the most probable text is an answer under any of them.
-        _ = try reader.integer("seed", in: .min ... .max)
-        _ = try reader.number("temperature", in: 0...2)
-        _ = try reader.number("top_p", in: 0...1)
+        seed = try reader.integer("seed", in: .min ... .max)
+        temperature = try reader.number("temperature", in: 0...2)
+        topP = try reader.number("top_p", in: 0...1)
+        topLogprobs = try Self.topLogprobs(reader)
         model = try reader.string("model")
         stream = try reader.bool("stream") ?? false
         includeUsage = try Self.includeUsage(reader, stream: stream)
@@ -82,6 +88,26 @@ package struct ChatRequest: Sendable, Equatable {
         default:
             throw .invalid("stream_options.include_usage must be true or false", param: "stream_options.include_usage")
         }
+    }
+
+    /// How the reply is drawn; without a seed of the client's, each time otherwise.
+    package var sampling: Sampling? {
+        guard let temperature, temperature > 0 else { return nil }
+        let seed = seed.map { UInt64(bitPattern: Int64($0)) } ?? .random(in: .min ... .max)
+        return Sampling(temperature: temperature, topP: topP ?? 1, seed: seed)
+    }
+
+    var replyOptions: ReplyOptions {
+        ReplyOptions(maxTokens: maxTokens, sampling: sampling, topLogprobs: topLogprobs)
+    }
+
+    private static func topLogprobs(_ reader: RequestReader) throws(APIError) -> Int? {
+        let top = try reader.integer("top_logprobs", in: 0...GenerationRequest.maxTopLogprobs) ?? 0
+        guard try reader.bool("logprobs") ?? false else {
+            guard top == 0 else { throw .invalid("top_logprobs goes with logprobs: true only", param: "top_logprobs") }
+            return nil
+        }
+        return top
     }
 
     private static func stop(_ reader: RequestReader) throws(APIError) -> [String] {

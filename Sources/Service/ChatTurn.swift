@@ -1,11 +1,13 @@
 import Glibc
 import Roles
+import Tokenization
 
 /// One chat answer in the making: either its text is collected, or each piece goes out as an event.
 struct ChatTurn {
     let request: ChatRequest
     let role: Role
     let model: ModelSummary
+    let tokenizer: Tokenizer
     /// nil: the answer is sent whole.
     var stream: EventStream?
     /// Verdicts on the user's text, by role.
@@ -17,11 +19,13 @@ struct ChatTurn {
     private let id = Identifier.random("chatcmpl-")
     private let created = time(nil)
     private var content = ""
+    private var logprobs: [JSONValue] = []
 
-    init(request: ChatRequest, role: Role, model: ModelSummary, stream: EventStream?) {
+    init(request: ChatRequest, role: Role, engine: RoleEngine, stream: EventStream?) {
         self.request = request
         self.role = role
-        self.model = model
+        model = engine.summary
+        tokenizer = engine.tokenizer
         self.stream = stream
     }
 
@@ -32,10 +36,17 @@ struct ChatTurn {
         try stream?.send(first, to: &sink)
     }
 
-    mutating func send(_ text: String, to sink: inout some ResponseSink & ~Copyable) throws(Interruption) {
-        guard !text.isEmpty else { return }
+    /// - Parameter tokens: those that the text so far completes, if the client asked for their log-probabilities.
+    mutating func send(
+        _ text: String,
+        _ tokens: [SentToken] = [],
+        to sink: inout some ResponseSink & ~Copyable
+    ) throws(Interruption) {
+        guard !text.isEmpty || !tokens.isEmpty else { return }
         content += text
-        let event = chunk(delta: ["content": .string(text)])
+        let entries = tokens.map(tokenizer.json)
+        guard stream != nil else { return logprobs += entries }
+        let event = chunk(delta: ["content": .string(text)], logprobs: entries)
         try stream?.send(event, to: &sink)
     }
 
@@ -60,7 +71,8 @@ struct ChatTurn {
 
     private func whole(_ usage: JSONValue) -> JSONValue {
         let choice: JSONValue = [
-            "index": 0, "message": ["role": "assistant", "content": .string(content)], "logprobs": .null,
+            "index": 0, "message": ["role": "assistant", "content": .string(content)],
+            "logprobs": logprobsJSON(logprobs),
             "finish_reason": .string(finishReason),
         ]
         var answer = envelope("chat.completion", choices: [choice], usage: usage)
@@ -74,8 +86,15 @@ struct ChatTurn {
         answer.append(dropped, if: droppedMessages > 0)
     }
 
-    private func chunk(delta: JSONValue, finishReason: JSONValue = .null) -> JSONValue {
-        let choice: JSONValue = ["index": 0, "delta": delta, "logprobs": .null, "finish_reason": finishReason]
+    private func chunk(
+        delta: JSONValue,
+        logprobs: [JSONValue] = [],
+        finishReason: JSONValue = .null
+    ) -> JSONValue {
+        let choice: JSONValue = [
+            "index": 0, "delta": delta, "logprobs": logprobs.isEmpty ? .null : logprobsJSON(logprobs),
+            "finish_reason": finishReason,
+        ]
         return envelope("chat.completion.chunk", choices: [choice], usage: request.includeUsage ? .null : nil)
     }
 
@@ -86,6 +105,10 @@ struct ChatTurn {
         ]
         answer.append(JSONValue.Member(name: "usage", value: usage ?? .null), if: usage != nil)
         return answer
+    }
+
+    private func logprobsJSON(_ entries: [JSONValue]) -> JSONValue {
+        request.topLogprobs == nil ? .null : ["content": .array(entries), "refusal": .null]
     }
 
     private var labelsJSON: JSONValue {

@@ -1,5 +1,6 @@
 package import ModelFiles
 package import Roles
+package import Scheduling
 package import Tokenization
 
 /// Turns generated tokens into what a client may see: whole characters, up to a stop text, within the role's length.
@@ -7,8 +8,12 @@ package struct ReplyAssembler {
     private var decoder: StreamingDecoder
     private var stops: StopMatcher
     private var shaper: ReplyShaper
+    private var tokens = SentTokens()
+    private var isFinished = false
+    private let tokenizer: Tokenizer
 
     package init(tokenizer: Tokenizer, maxCharacters: Int, stop: [String]) {
+        self.tokenizer = tokenizer
         decoder = StreamingDecoder(tokenizer: tokenizer)
         stops = StopMatcher(stop)
         shaper = ReplyShaper(maxCharacters: maxCharacters)
@@ -21,8 +26,15 @@ package struct ReplyAssembler {
     package var text: String { shaper.text }
 
     /// Returns what can be sent now; may be empty.
-    package mutating func append(_ token: TokenID) -> String {
-        shaper.append(stops.append(decoder.append(token)))
+    ///
+    /// - Parameter logprobs: the token's, if it is to be among the `takeTokens`.
+    package mutating func append(_ token: TokenID, logprobs: TokenLogprobs? = nil) -> String {
+        let text = decoder.append(token)
+        if let logprobs {
+            let bytes = tokenizer.bytes(of: token)
+            tokens.append(logprobs, bytes: bytes, text: text, incompleteBytes: decoder.incompleteBytes)
+        }
+        return shaper.append(stops.append(text))
     }
 
     /// modelEnded: the model chose to end. A stop text counts as the model's own end.
@@ -30,6 +42,10 @@ package struct ReplyAssembler {
         let rest = shaper.append(stops.append(decoder.finish()) + stops.finish())
         var end = shaper.finish(modelEnded: modelEnded || stops.hasMatched)
         end.rest = rest + end.rest
+        isFinished = true
         return end
     }
+
+    /// The tokens that were sent in whole since the last call; of a finished reply, all the rest.
+    mutating func takeTokens() -> [SentToken] { tokens.take(upTo: shaper.source, isEnd: isFinished) }
 }

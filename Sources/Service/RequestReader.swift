@@ -50,7 +50,7 @@ struct RequestReader {
         return result
     }
 
-    /// Refuses what is no number in the range.
+    /// nil when absent; refuses what is no number in the range.
     func number(_ name: String, in range: ClosedRange<Double>) throws(APIError) -> Double? {
         switch value(name) {
         case nil: return nil

@@ -29,14 +29,14 @@ extension RoleEngine {
             guard case .reply(let maxCharacters) = role.output else {
                 throw ServiceError("role '\(name)' answers with labels; choose one that replies")
             }
-            switch try replyWork(role, messages, maxTokens: maxTokens, owner: .terminal).work {
+            switch try replyWork(role, messages, ReplyOptions(maxTokens: maxTokens), owner: .terminal).work {
             case .generation(let request): return try generate(request, maxCharacters: maxCharacters, onText: onText)
             case .fixed(let answer):
                 onText(answer.rule.reply)
                 return Reply(
                     text: answer.rule.reply,
                     promptTokens: answer.promptTokens,
-                    completionTokens: answer.completionTokens,
+                    completionTokens: answer.tokens.count,
                     seconds: 0
                 )
             }

@@ -15,6 +15,8 @@ package final class RoleEngine: Sendable {
     private let builder: PromptBuilder
     private let current: Mutex<RoleBook>
     private let stopTokens: [TokenID]
+    /// `<|im_end|>`
+    let endOfMessage: TokenID
 
     /// Loads the model and allocates all memory that the engine will ever use; `start` starts its thread.
     package init(
@@ -38,6 +40,7 @@ package final class RoleEngine: Sendable {
         } catch {
             throw ServiceError("\(error)")
         }
+        endOfMessage = builder.endOfMessage
         stopTokens = ["<|im_end|>", "<|endoftext|>"].compactMap(tokenizer.controlToken)
     }
 
@@ -127,19 +130,19 @@ package final class RoleEngine: Sendable {
     /// The work of replying to a conversation.
     ///
     /// - Parameters:
-    ///   - maxTokens: the client's limit; the role's own stays in force.
+    ///   - options: what the client asks for; the role's own limits stay in force.
     ///   - owner: whose earlier turns may be gone on from; nil: nobody's.
     func replyWork(
         _ role: Role,
         _ messages: [Message],
-        maxTokens: Int?,
+        _ options: ReplyOptions,
         owner: ConversationOwner?
     ) throws(PromptError) -> ReplyPlan {
-        let newTokens = min(maxTokens ?? .max, role.maxNewTokens, scheduler.options.maxNewTokens)
+        let newTokens = min(options.maxTokens ?? .max, role.maxNewTokens, scheduler.options.maxNewTokens)
         let prompt = try prompt(role, messages, newTokens: newTokens)
         if let rule = role.fixedReply(to: prompt.text) {
-            let tokens = tokenizer.encode(rule.reply).count
-            let answer = FixedAnswer(rule: rule, promptTokens: prompt.tokens.count, completionTokens: tokens)
+            let tokens = tokenizer.encode(rule.reply)
+            let answer = FixedAnswer(rule: rule, promptTokens: prompt.tokens.count, tokens: tokens)
             return ReplyPlan(work: .fixed(answer), droppedMessages: prompt.droppedMessages)
         }
         let request = GenerationRequest(
@@ -148,7 +151,9 @@ package final class RoleEngine: Sendable {
             maxNewTokens: newTokens,
             stopTokens: stopTokens,
             bannedFrom: TokenID(tokenizer.count),
-            bannedTokens: tokenizer.controlTokenIDs
+            bannedTokens: tokenizer.controlTokenIDs,
+            sampling: options.sampling,
+            topLogprobs: options.topLogprobs
         )
         return ReplyPlan(work: .generation(request), droppedMessages: prompt.droppedMessages)
     }
@@ -156,6 +161,14 @@ package final class RoleEngine: Sendable {
     private func prompt(_ role: Role, _ messages: [Message], newTokens: Int) throws(PromptError) -> Prompt {
         try builder.prompt(for: role, messages: messages, contextLimit: scheduler.tokenLimit - newTokens)
     }
+}
+
+/// What a client may ask of a reply.
+struct ReplyOptions {
+    var maxTokens: Int?
+    var sampling: Sampling?
+    /// nil: no log-probabilities.
+    var topLogprobs: Int?
 }
 
 /// A reply to be made, and how many of the conversation's oldest messages it does without.
@@ -175,7 +188,7 @@ enum ReplyWork {
 struct FixedAnswer {
     let rule: FixedReply
     let promptTokens: Int
-    let completionTokens: Int
+    let tokens: [TokenID]
 }
 
 /// Why the service cannot start or go on; one line.

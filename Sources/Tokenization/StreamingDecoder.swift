@@ -10,6 +10,9 @@ package struct StreamingDecoder: Sendable {
         self.tokenizer = tokenizer
     }
 
+    /// Bytes of a character that is not complete yet.
+    package var incompleteBytes: Int { pending.count }
+
     /// The text that `id` completes; empty while a character is incomplete and for control tokens and ids without a token.
     package mutating func append(_ id: TokenID) -> String {
         pending += tokenizer.bytes(of: id)

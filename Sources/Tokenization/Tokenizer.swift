@@ -51,6 +51,11 @@ package final class Tokenizer: Sendable {
         }
     }
 
+    /// A token as people write it: its text, or a control token's name.
+    package func name(of id: TokenID) -> [UInt8] {
+        vocabulary.kind(id) == .control ? Array(vocabulary.content(id)) : bytes(of: id)
+    }
+
     /// The tokens of plain text: never a control token, whatever the text says.
     package func encode(_ text: String) -> [TokenID] {
         encode(text.utf8.span)

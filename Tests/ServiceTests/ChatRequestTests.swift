@@ -1,4 +1,5 @@
 import Roles
+import Scheduling
 import Testing
 
 @testable import Service
@@ -32,6 +33,23 @@ import Testing
         #expect(try parse(hello).cacheSalt == nil)
     }
 
+    @Test func readsHowTheReplyIsDrawn() throws {
+        let drawn = try parse(hello + #","temperature":0.7,"top_p":0.9,"seed":-1"#)
+        #expect(drawn.sampling == Sampling(temperature: 0.7, topP: 0.9, seed: .max))
+        for greedy in [#""temperature":0,"seed":7"#, #""top_p":0.5"#, #""temperature":null"#] {
+            #expect(try parse("\(hello),\(greedy)").sampling == nil)
+        }
+        let unseeded = try parse("\(hello),\"temperature\":1")
+        #expect(unseeded.sampling?.seed != unseeded.sampling?.seed)
+    }
+
+    @Test func readsWhichLogprobsAreWanted() throws {
+        #expect(try parse(hello).topLogprobs == nil)
+        #expect(try parse("\(hello),\"logprobs\":true").topLogprobs == 0)
+        #expect(try parse("\(hello),\"logprobs\":true,\"top_logprobs\":20").topLogprobs == 20)
+        #expect(try parse("\(hello),\"logprobs\":false,\"top_logprobs\":0").topLogprobs == nil)
+    }
+
     @Test(arguments: [
         (#""messages":"x""#, "messages", "messages must be an array"),
         (#""messages":[1]"#, "messages[0]", "messages[0] must be an object"),
@@ -56,8 +74,9 @@ import Testing
     }
 
     @Test(arguments: [
-        ("temperature", "2.5"), ("temperature", #""hot""#), ("top_p", "-1"), ("n", "2"), ("logprobs", "true"),
-        ("top_logprobs", "3"), ("tools", #"[{"type":"function"}]"#), ("functions", "[{}]"),
+        ("temperature", "2.5"), ("temperature", #""hot""#), ("top_p", "-1"), ("n", "2"), ("logprobs", "1"),
+        ("store", "true"),
+        ("top_logprobs", "3"), ("top_logprobs", "21"), ("tools", #"[{"type":"function"}]"#), ("functions", "[{}]"),
         ("response_format", #"{"type":"json_object"}"#), ("frequency_penalty", "1"), ("logit_bias", #"{"1":5}"#),
         ("guided_choice", #"["a"]"#), ("max_tokens", "0"), ("max_completion_tokens", "-1"), ("max_tokens", #""9""#),
         ("max_tokens", "1.5"), ("stop", "[\"a\",\"b\",\"c\",\"d\",\"e\"]"), ("stop", "7"), ("stop", "[\"\"]"),
