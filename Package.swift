@@ -44,7 +44,7 @@ let package = Package(
         library(
             "Service",
             [
-                "ModelFiles", "Tokenization", "Inference", "Scheduling", "Roles", "Metrics", "FastCGI",
+                "CKernels", "ModelFiles", "Tokenization", "Inference", "Scheduling", "Roles", "Metrics", "FastCGI",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ]
@@ -67,7 +67,7 @@ let package = Package(
         tests("Scheduling", ["Inference", "ModelFiles", "Metrics"]),
         tests("Roles", ["Tokenization", "ModelFiles", "Inference"]),
         tests("FastCGI", ["CFastCGI"]),
-        tests("Service", ["FastCGI", "Roles", "Scheduling", "Metrics"]),
+        tests("Service", ["Inference", "FastCGI", "Roles", "Scheduling", "Metrics"]),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .gnu11

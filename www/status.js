@@ -13,6 +13,7 @@ const states = {
   ready: [say("运行正常", "Running"), "good"],
   loading: [say("正在加载模型", "Loading the model"), ""],
   draining: [say("正在退出", "Stopping"), ""],
+  faulty: [say("模型自检不符，已停止回答", "The model failed its self-check; nothing is answered"), "bad"],
   stuck: [say("引擎没有响应", "The engine does not respond"), "bad"],
 };
 

@@ -1,3 +1,4 @@
+import CKernels
 package import ModelFiles
 
 /// A loaded Qwen2 model: configuration and packed weights. Immutable, shared by any number of contexts.
@@ -16,6 +17,9 @@ package final class Model: Sendable {
         weightBytes = weights.memory.count
         weightType = Self.commonestType(file)
     }
+
+    /// A fingerprint of the packed weights as they are in memory now.
+    package func digestOfWeights() -> UInt64 { ck_digest(0, weights.memory.base, weights.memory.count) }
 
     private static func commonestType(_ file: ModelFile) -> String {
         var elements: [TensorType: Int] = [:]

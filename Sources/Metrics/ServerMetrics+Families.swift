@@ -99,6 +99,13 @@ extension ServerMetrics {
     private var buildFamilies: [MetricFamily] {
         [
             .gauge("llm_build_info", "Always 1; what runs is in the labels.", Gauge(1), labels: build),
+            .counters(
+                "llm_self_checks_total",
+                "Checks of the model's weights and the canary's bits against those recorded, by result.",
+                SelfCheckResult.allCases.compactMap { result in
+                    selfCheckCounters[result].map { ([("result", result.rawValue)], $0) }
+                }
+            ),
             .gauge("llm_memory_budget_bytes", "Worst case of resident memory, computed at start.", memoryBudgetBytes),
         ]
     }

@@ -22,6 +22,11 @@ package enum RejectionReason: String, Sendable, CaseIterable {
     case bodies
 }
 
+/// How a self-check ended, as the label `result`.
+package enum SelfCheckResult: String, Sendable, CaseIterable {
+    case match, mismatch
+}
+
 /// A rule that answers with a fixed text, as the labels `role` and `rule`.
 package struct FixedReplyLabels: Sendable, Hashable {
     package let role: String
@@ -64,6 +69,7 @@ package final class ServerMetrics: Sendable {
     /// In the order given; `other` last.
     package let fixedReplyCounters: [(labels: FixedReplyLabels, counter: Counter)]
     let rejectionCounters: [RejectionReason: Counter]
+    let selfCheckCounters: [SelfCheckResult: Counter]
     /// 1xx…5xx
     let responseCounters = (0..<5).map { _ in Counter() }
     package let roles: [String]
@@ -83,6 +89,7 @@ package final class ServerMetrics: Sendable {
         }
         requestLatencies = perRole { Histogram() }
         rejectionCounters = Dictionary(uniqueKeysWithValues: RejectionReason.allCases.map { ($0, Counter()) })
+        selfCheckCounters = Dictionary(uniqueKeysWithValues: SelfCheckResult.allCases.map { ($0, Counter()) })
         var seen: Set<FixedReplyLabels> = [Self.otherRule]
         fixedReplyCounters =
             fixedReplies.filter { seen.insert($0).inserted }.map { ($0, Counter()) } + [(Self.otherRule, Counter())]
@@ -111,6 +118,10 @@ package final class ServerMetrics: Sendable {
 
     package func countRejection(_ reason: RejectionReason) {
         rejectionCounters[reason]?.add()
+    }
+
+    package func countSelfCheck(_ result: SelfCheckResult) {
+        selfCheckCounters[result]?.add()
     }
 
     /// Counts one HTTP response under the class of its status (200 → `2xx`).

@@ -75,7 +75,21 @@ package final class ModelFile: Sendable {
 
     /// Gives the tensor's pages back to the system once its values were copied elsewhere; a later read fetches them anew.
     package func releasePages(of view: TensorView) {
-        for mapping in mappings { mapping.releasePages(of: view.bytes) }
+        releasePages(of: view.bytes)
+    }
+
+    func releasePages(of bytes: UnsafeRawBufferPointer) {
+        for mapping in mappings { mapping.releasePages(of: bytes) }
+    }
+
+    /// What stands before the first tensor in each mapped file.
+    var heads: [UnsafeRawBufferPointer] {
+        mappings.map { mapping in
+            let inside = tensors.values.filter { mapping.contains($0.bytes) }
+            let first = inside.compactMap(\.bytes.baseAddress).min()
+            let count = first.flatMap { first in mapping.bytes.baseAddress.map { first - $0 } } ?? mapping.bytes.count
+            return UnsafeRawBufferPointer(rebasing: mapping.bytes[..<count])
+        }
     }
 
     /// The same for everything in the files, the metadata included.

@@ -125,6 +125,12 @@ package struct APIError: Error, Equatable, CustomStringConvertible {
         return error
     }
 
+    static func selfCheckFailed() -> APIError {
+        let message =
+            "the server's check of its own model failed; its operator finds the reason in status.json and the log"
+        return APIError(503, "server_error", message, code: "self_check_failed")
+    }
+
     static func notReady(_ state: String) -> APIError {
         APIError(503, "server_error", "not ready: \(state)", code: "not_ready")
     }

@@ -1,3 +1,4 @@
+import ModelFiles
 import Scheduling
 import Tokenization
 
@@ -9,35 +10,45 @@ struct Canary {
 
     let engine: RoleEngine
 
-    /// A line for the log: what the model went on with, and how sure it was.
-    func run() throws(ServiceError) -> String {
+    func run() throws -> CanaryReading {
         let tokenizer = engine.tokenizer
         let prompt = tokenizer.encode(Self.text)
         guard tokenizer.decode(prompt) == Self.text else {
-            throw ServiceError("canary: the tokenizer does not give a text back as it was; convert the model anew")
+            throw ServiceError("the tokenizer does not give a text back as it was; convert the model anew")
         }
-        do {
-            let handle = try engine.scheduler.submit(
-                GenerationRequest(
-                    prompt: prompt,
-                    maxNewTokens: Self.newTokens,
-                    bannedFrom: Int32(tokenizer.count),
-                    topLogprobs: 1
-                )
+        let handle = try engine.scheduler.submit(
+            GenerationRequest(
+                prompt: prompt,
+                maxNewTokens: Self.newTokens,
+                bannedFrom: TokenID(tokenizer.count),
+                topLogprobs: 1
             )
-            var findings: [String] = []
-            while true {
-                switch handle.next(timeoutMilliseconds: 1_000) {
-                case nil: continue
-                case .token(let token):
-                    let logprob = handle.logprobs(at: findings.count)?.chosen.logprob
-                    findings.append("token \(token) at \(logprob.map { "\($0)" } ?? "?")")
-                case .finished: return findings.joined(separator: ", ")
-                case .failed(let failure): throw failure
-                }
+        )
+        var reading = CanaryReading()
+        while true {
+            switch handle.next(timeoutMilliseconds: 1_000) {
+            case nil: continue
+            case .token: if let entry = handle.logprobs(at: reading.tokens.count) { reading.tokens.append(entry) }
+            case .finished: return reading
+            case .failed(let failure): throw failure
             }
-        } catch {
-            throw ServiceError("canary: \(error)")
         }
+    }
+}
+
+/// What the model went on with after the canary's text, and how sure it was, to the last bit: each log-probability comes
+/// of a sum over the whole vocabulary. Depends on weights, tokenizer and kernels, not on the roles.
+struct CanaryReading: Equatable, CustomStringConvertible {
+    var tokens: [TokenLogprobs] = []
+
+    /// Tokens and the bits of their log-probabilities.
+    var bits: String {
+        tokens.flatMap { [$0.chosen] + $0.top }
+            .map { "\($0.token):" + String($0.logprob.bitPattern, radix: 16) }.joined(separator: " ")
+    }
+
+    /// A line for the log.
+    var description: String {
+        tokens.map { "token \($0.chosen.token) at \($0.chosen.logprob)" }.joined(separator: ", ")
     }
 }

@@ -35,7 +35,9 @@ package struct OpsService: Sendable {
             return state.isProgressing ? Response(json: ["status": "ok"]) : Response(.notReady("the engine is stuck"))
         case .readiness:
             let name = state.name
-            return name == "ready" ? Response(json: ["status": "ready"]) : Response(.notReady(name))
+            if name == "ready" { return Response(json: ["status": "ready"]) }
+            let reason = state.fault.map { ", self-check: \($0.reason)" } ?? ""
+            return Response(.notReady(name + reason))
         case .metrics:
             return Response(text: state.metrics.render(), contentType: MetricsRegistry.contentType)
         default:

@@ -11,6 +11,7 @@ import Tokenization
 package final class RoleEngine: Sendable {
     package let summary: ModelSummary
     package let scheduler: Scheduler
+    let model: Model
     let tokenizer: Tokenizer
     private let builder: PromptBuilder
     private let current: Mutex<RoleBook>
@@ -28,7 +29,7 @@ package final class RoleEngine: Sendable {
         do {
             // The tokenizer's tables take one thread a while, in which the others pack weights.
             let loading = try Background(name: "tokenizer") { try Tokenizer.load(from: file) }
-            let model = try Model(file: file)
+            model = try Model(file: file)
             tokenizer = try loading.value()
             file.releasePages()
             builder = try PromptBuilder(tokenizer: tokenizer)
@@ -54,6 +55,9 @@ package final class RoleEngine: Sendable {
             throw ServiceError("--kv-tokens \(blocks * block) is too small: \(taken); give at least \(least * block)")
         }
     }
+
+    /// The name of the kernels that compute.
+    var kernels: String { (scheduler.options.instructionSet ?? .best).rawValue }
 
     package func start() throws(ServiceError) {
         do { try scheduler.start() } catch { throw ServiceError("\(error)") }

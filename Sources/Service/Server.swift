@@ -6,7 +6,6 @@ import ModelFiles
 import Roles
 import Scheduling
 import ServiceLifecycle
-import Synchronization
 
 /// The whole service from bound sockets to the last answer: load, canary, READY, serve, drain.
 package final class Server: ServiceLifecycle.Service {
@@ -20,7 +19,7 @@ package final class Server: ServiceLifecycle.Service {
     private let ops: Listener
     /// Whether systemd keeps the main socket while no process serves it.
     private let isActivated: Bool
-    private let isOver = Atomic<Bool>(false)
+    private let isOver = Flag()
 
     /// Checks what can be checked at once and takes the sockets; nothing is accepted yet.
     package init(options: ServerOptions, logger: Logger) throws(ServiceError) {
@@ -99,7 +98,15 @@ package final class Server: ServiceLifecycle.Service {
         logger.info("loading", metadata: ["model": "\(options.model)"])
         let engine = try RoleEngine(file: file, offer: offer, options: options.scheduler, metrics: state.metrics)
         try engine.start()
-        let findings = try Canary(engine: engine).run()
+        let selfCheck = SelfCheck(
+            engine: engine,
+            file: file,
+            folder: options.stateDirectory,
+            state: state,
+            interval: options.selfCheckInterval,
+            logger: logger
+        )
+        let findings = try selfCheck.begin()
         state.becomeReady(engine)
         notifier.send("READY=1\nSTATUS=serving \(engine.summary.name)")
         let summary = engine.summary
@@ -112,6 +119,10 @@ package final class Server: ServiceLifecycle.Service {
         offer.warn(logger)
         try engine.pinPrefixes()
         logger.info("role prefixes filled")
+        try PosixThread.start(name: "self-check") { [isOver] in
+            selfCheck.finishStart()
+            selfCheck.watch { isOver.isSet }
+        }
     }
 
     // MARK: While it runs
@@ -121,9 +132,9 @@ package final class Server: ServiceLifecycle.Service {
         let halfWatchdog = (notifier.watchdogInterval ?? .seconds(10)) / 2
         let microseconds = UInt32(min(halfWatchdog, .seconds(5)).seconds * 1e6)
         try PosixThread.start(name: "monitor") { [self] in
-            while !isOver.load(ordering: .relaxed) {
+            while !isOver.isSet {
                 state.sampleMemory()
-                if state.isProgressing { notifier.send("WATCHDOG=1") }
+                if state.isProgressing, state.fault?.isCuredByRestart != true { notifier.send("WATCHDOG=1") }
                 usleep(microseconds)
             }
         }
@@ -165,7 +176,7 @@ package final class Server: ServiceLifecycle.Service {
             listener.stopAccepting()
             _ = listener.waitUntilIdle(timeout: .seconds(2))
         }
-        isOver.store(true, ordering: .relaxed)
+        isOver.set()
     }
 
     /// Runs blocking work on a thread of its own while the caller is suspended.

@@ -14,9 +14,25 @@ package final class ServiceState: Sendable {
     /// An engine with work that has made no step for this long hangs; the longest honest step is one prefill chunk.
     package static let stuckAfterSeconds = 30.0
 
+    /// Why nothing is answered any more.
+    package struct Fault: Sendable, Equatable {
+        package let reason: String
+        package let isCuredByRestart: Bool
+    }
+
+    /// The latest self-check.
+    struct Check: Sendable {
+        /// nil: none has ended yet.
+        var result: SelfCheckResult?
+        /// Unix seconds.
+        var time = 0.0
+    }
+
     package let metrics: ServerMetrics
     package let memory = MemoryHistory()
     private let current = Mutex(Phase.loading)
+    private let currentFault = Mutex<Fault?>(nil)
+    private let latestCheck = Mutex(Check())
 
     package init(metrics: ServerMetrics) { self.metrics = metrics }
 
@@ -36,8 +52,26 @@ package final class ServiceState: Sendable {
         }
     }
 
+    // MARK: Self-check
+
+    package var fault: Fault? { currentFault.withLock { $0 } }
+    var selfCheck: Check { latestCheck.withLock { $0 } }
+
+    /// The first fault stays.
+    func fail(_ fault: Fault) {
+        currentFault.withLock { if $0 == nil { $0 = fault } }
+    }
+
+    func noteSelfCheck(_ result: SelfCheckResult) {
+        metrics.countSelfCheck(result)
+        latestCheck.withLock { $0 = Check(result: result, time: WallClock.now()) }
+    }
+
+    // MARK: What it says of itself
+
     /// The engine for a new request. What was accepted before a drain began is still answered.
     func engine() throws(APIError) -> RoleEngine {
+        if fault != nil { throw .selfCheckFailed() }
         switch phase {
         case .loading: throw .loading()
         case .ready(let engine), .draining(.some(let engine)): return engine
@@ -58,10 +92,11 @@ package final class ServiceState: Sendable {
         }
     }
 
-    /// `loading`, `ready`, `draining` or `stuck`.
+    /// `loading`, `ready`, `draining`, `stuck` or, after a self-check that failed, `faulty`.
     var name: String {
         switch phase {
         case .loading: "loading"
+        case .ready where fault != nil: "faulty"
         case .ready: isProgressing ? "ready" : "stuck"
         case .draining: "draining"
         }

@@ -32,6 +32,7 @@ struct StatusReport: Sendable {
                 "generated": count(state.metrics.generationTokens),
             ],
             "roles": roles,
+            "self_check": selfCheck,
             "latency_seconds": [
                 "time_to_first_token": summary(state.metrics.timeToFirstToken),
                 "inter_token": summary(state.metrics.interTokenLatency),
@@ -48,6 +49,15 @@ struct StatusReport: Sendable {
             engine.summary.json(trained: engine.offer.trained)
         case .loading, .draining(.none): .null
         }
+    }
+
+    private var selfCheck: JSONValue {
+        let check = state.selfCheck
+        guard let result = check.result else { return ["result": "pending"] }
+        return [
+            "result": .string(result.rawValue), "time": .number(check.time.rounded(decimals: 3)),
+            "reason": state.fault.map { .string($0.reason) } ?? .null,
+        ]
     }
 
     private var memory: JSONValue {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import FastCGI
+import Glibc
 import Logging
 import Scheduling
 import Service
@@ -24,10 +25,16 @@ struct Serve: AsyncParsableCommand {
     @Option(help: "Threads that serve requests (default: one for each request held, and 8).") var workers: Int?
     @Option(help: "Largest request body in bytes.") var bodyLimit = 1 << 20
     @Option(help: "Seconds that requests under way have after SIGTERM.") var drainSeconds = 30
+    @Option(help: "Folder for what outlives a restart (default: $STATE_DIRECTORY, as systemd sets it; else none).")
+    var state: String?
+    @Option(help: "Seconds between checks of the model while there is nothing to do.") var selfCheckSeconds = 600
 
     func validate() throws {
         for (name, value) in [("--workers", workers ?? 1), ("--body-limit", bodyLimit)] where value < 1 {
             throw ValidationError("\(name) must be at least 1.")
+        }
+        guard (1...86_400).contains(selfCheckSeconds) else {
+            throw ValidationError("--self-check-seconds must be 1 to 86400.")
         }
         guard (0...3600).contains(drainSeconds) else { throw ValidationError("--drain-seconds must be 0 to 3600.") }
         guard (0...1000).contains(queue), (workers ?? 1) <= 2000 else {
@@ -51,6 +58,8 @@ struct Serve: AsyncParsableCommand {
         options.workers = workers
         options.bodyLimit = bodyLimit
         options.drainLimit = .seconds(drainSeconds)
+        options.stateDirectory = try stateDirectory()
+        options.selfCheckInterval = .seconds(selfCheckSeconds)
         let server = try Server(options: options, logger: logger)
         var quiet = Logger(label: "lifecycle")
         quiet.logLevel = .error
@@ -59,5 +68,14 @@ struct Serve: AsyncParsableCommand {
             gracefulShutdownSignals: [.sigterm, .sigint],
             logger: quiet
         ).run()
+    }
+
+    /// The state folder, there and writable; nil if none was named.
+    private func stateDirectory() throws -> String? {
+        guard let path = state ?? getenv("STATE_DIRECTORY").map({ String(cString: $0) }) else { return nil }
+        guard mkdir(path, 0o700) == 0 || errno == EEXIST, access(path, W_OK) == 0 else {
+            throw ServiceError("cannot write to the state folder \(path): \(String(cString: strerror(errno)))")
+        }
+        return path
     }
 }

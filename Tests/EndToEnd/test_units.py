@@ -52,6 +52,7 @@ def changed_lines(one: str, other: str) -> set[str]:
     text = text.replace("Service=qwen-all-in-one.service", "Service=qwen-all-in-one@%i.service")
     text = text.replace("Description=Qwen All-in-One", "Description=Qwen All-in-One %i")
     text = text.replace("/run/qwen-all-in-one/", "/run/qwen-all-in-one/%i/")
+    text = text.replace("StateDirectory=qwen-all-in-one", "StateDirectory=qwen-all-in-one-%i")
     lines = difflib.ndiff(text.splitlines(), (UNITS / other).read_text().splitlines())
     return {line for line in lines if line[0] in "+-" and not line.startswith("+ #")}
 

@@ -74,7 +74,7 @@ import Testing
 
     @Test func theCanarySaysTheSameEachTime() throws {
         let findings = try Canary(engine: engine).run()
-        #expect(findings.contains("token "))
+        #expect(findings.description.contains("token ") && !findings.bits.isEmpty)
         #expect(try Canary(engine: engine).run() == findings)
     }
 }

@@ -85,7 +85,7 @@ final class TestEngine: Sendable {
     deinit { engine.scheduler.stop() }
 
     /// GPT-2's byte alphabet and the three control tokens.
-    private static var tokenizer: [(String, MetadataValue)] {
+    static var tokenizer: [(String, MetadataValue)] {
         var shifted: UInt32 = 0x100
         var tokens: [[UInt8]] = (0..<256).map { (byte: UInt32) in
             var scalar = byte

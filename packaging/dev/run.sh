@@ -132,7 +132,7 @@ nginx_command=("$(PATH=$PATH:/usr/sbin command -v nginx)" -p "$run" -c "$run/ngi
 nginx="" responder="" responder_status=0
 trap on_signal INT TERM HUP
 responder_command=("$BINARY" serve --model "$MODEL" --roles "$ROLES"
-    --socket "$sockets/main.sock" --ops-socket "$sockets/ops.sock")
+    --socket "$sockets/main.sock" --ops-socket "$sockets/ops.sock" --state "$run/state")
 [ -z "$THREADS" ] || responder_command+=(--threads "$THREADS")
 start "${responder_command[@]}" >"$run/responder.log" 2>&1
 responder=$!
