@@ -10,6 +10,8 @@ MODEL ?= models/starter.gguf
 ROLES ?= roles
 # Compute threads; empty: as many as cores.
 THREADS ?=
+# More options of `qwen-all-in-one serve`, as in --queue 16 --start-seconds 5.
+OPTIONS ?=
 # A certificate and its key (PEM); empty: a self-signed one for localhost.
 CERT ?=
 KEY ?=
@@ -18,13 +20,13 @@ BINARY ?=
 # Sockets, logs, certificate and generated nginx.conf.
 RUN_DIR ?= .run
 
-export HTTPS_PORT HTTP_PORT ADDRESS MODEL ROLES THREADS CERT KEY BINARY RUN_DIR
+export HTTPS_PORT HTTP_PORT ADDRESS MODEL ROLES THREADS OPTIONS CERT KEY BINARY RUN_DIR
 
 .PHONY: help deps build run test test-unit test-arm test-e2e bench format clean
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
-	@echo "Settings of run: HTTPS_PORT HTTP_PORT ADDRESS MODEL ROLES THREADS CERT KEY BINARY RUN_DIR (explained in Makefile)"
+	@echo "Settings of run: HTTPS_PORT HTTP_PORT ADDRESS MODEL ROLES THREADS OPTIONS CERT KEY BINARY RUN_DIR (explained in Makefile)"
 
 deps: ## install the Debian packages that are missing
 	@packaging/dev/deps.sh run

@@ -29,6 +29,13 @@ package struct GenerationRequest: Sendable {
 
     package static let maxTopLogprobs = 20
 
+    /// The same with a limit on its wait.
+    package func starting(within seconds: Double?) -> GenerationRequest {
+        var request = self
+        request.startWithinSeconds = seconds
+        return request
+    }
+
     var lane: Lane { constraint == nil ? .chat : .label }
 
     package init(

@@ -11,6 +11,8 @@ package struct APIError: Error, Equatable, CustomStringConvertible {
     package let code: String?
     /// Seconds after which a client may try again.
     package var retryAfter: Int?
+    /// Whether OpenAI's clients, which try again after any 5xx, should.
+    package var mayRetry = true
     /// Methods of a 405's Allow header.
     package var allow: String?
 
@@ -122,6 +124,14 @@ package struct APIError: Error, Equatable, CustomStringConvertible {
     private static func overdue(_ message: String, retryAfter: Int) -> APIError {
         var error = APIError(429, "rate_limit_error", message, code: "start_deadline")
         error.retryAfter = retryAfter
+        return error
+    }
+
+    /// The answer was not complete in time. Asking again at once would only add to the load.
+    static func answerOverdue(seconds: Double) -> APIError {
+        let message = "the answer was not complete within \(seconds) s; allow more time or ask for less"
+        var error = APIError(504, "server_error", message, code: "answer_deadline")
+        error.mayRetry = false
         return error
     }
 

@@ -7,6 +7,7 @@ import Tokenization
 struct ChatEndpoint {
     let engine: RoleEngine
     let gate: PreparationGate
+    let patience: Patience
 
     /// A checked request and its work, not yet submitted.
     private struct Plan {
@@ -46,7 +47,7 @@ struct ChatEndpoint {
         _ call: Call,
         _ sink: borrowing some ResponseSink & ~Copyable
     ) throws -> Plan {
-        try gate.enter(body, sink: sink)
+        try gate.enter(body, patience, sink: sink)
         defer { gate.leave(body) }
         var request = try ChatRequest(body: body)
         let book = engine.book
@@ -85,7 +86,7 @@ struct ChatEndpoint {
         _ sink: inout some ResponseSink & ~Copyable
     ) throws {
         let handle = try submit([work.request])[0]
-        let verdict = try work.verdict(try handle.result(stream: &turn.stream, sink: &sink))
+        let verdict = try work.verdict(try handle.result(patience, stream: &turn.stream, sink: &sink))
         record.add(verdict.result)
         turn.labels = [(turn.role.name, verdict)]
         try turn.begin(to: &sink)
@@ -110,8 +111,12 @@ struct ChatEndpoint {
         case .fixed: handles = (try? submit(notes.map(\.request))) ?? []
         }
         for (note, handle) in zip(notes, handles) {
-            let result = try handle.result(stream: &turn.stream, sink: &sink)
-            turn.labels.append((note.role, try note.verdict(result)))
+            do {
+                let result = try handle.result(patience, stream: &turn.stream, sink: &sink)
+                turn.labels.append((note.role, try note.verdict(result)))
+            } catch Interruption.error(let error) {
+                if case .generation = reply { throw error }
+            }
         }
         try turn.begin(to: &sink)
         switch reply {
@@ -139,7 +144,7 @@ struct ChatEndpoint {
         var modelEnded = false
         var tokens = 0  // those that made the reply: how many more came before the cancellation took hold is chance
         events: while true {
-            switch try handle.nextEvent(stream: &turn.stream, sink: &sink) {
+            switch try handle.nextEvent(patience, stream: &turn.stream, sink: &sink) {
             case .token(let token):
                 guard !assembler.isComplete else { continue }
                 tokens += 1
@@ -202,6 +207,7 @@ struct ChatEndpoint {
 
     private func submit(_ requests: [GenerationRequest]) throws(APIError) -> [GenerationHandle] {
         guard !requests.isEmpty else { return [] }
-        do { return try engine.scheduler.submitAll(requests) } catch { throw APIError(error) }
+        let timed = requests.map { $0.starting(within: patience.secondsToStart) }
+        do { return try engine.scheduler.submitAll(timed) } catch { throw APIError(error) }
     }
 }

@@ -6,6 +6,7 @@ import Scheduling
 struct ClassifyEndpoint {
     let engine: RoleEngine
     let gate: PreparationGate
+    let patience: Patience
 
     func respond(
         to call: Call,
@@ -14,14 +15,14 @@ struct ClassifyEndpoint {
         sink: inout some ResponseSink & ~Copyable
     ) throws(Interruption) {
         let batch: LabelBatch
-        try gate.enter(body, sink: sink)
+        try gate.enter(body, patience, sink: sink)
         do throws(APIError) {
             defer { gate.leave(body) }
             batch = try prepare(body, call, &record)
         } catch {
             throw .error(error)
         }
-        let verdicts = try batch.verdicts { sink.isClientGone() }
+        let verdicts = try batch.verdicts(patience) { sink.isClientGone() }
         for verdict in verdicts { record.add(verdict.result) }
         var answer: JSONValue = [
             "id": .string(Identifier.random("classify-")), "object": "list", "created": .integer(time(nil)),

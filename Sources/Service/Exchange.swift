@@ -8,19 +8,23 @@ package struct Call: Sendable {
     package var body: Result<[UInt8], BodyError>
     /// As the web server names it; nil if it does not.
     package var clientAddress: String?
+    /// The client's `X-Request-Timeout-Ms`.
+    package var timeout: String?
 
     package init(
         method: String,
         path: String,
         id: String,
         body: Result<[UInt8], BodyError>,
-        clientAddress: String? = nil
+        clientAddress: String? = nil,
+        timeout: String? = nil
     ) {
         self.method = method
         self.path = path
         self.id = id
         self.body = body
         self.clientAddress = clientAddress
+        self.timeout = timeout
     }
 
     init(_ request: borrowing Request) {
@@ -29,7 +33,8 @@ package struct Call: Sendable {
             path: request.path,
             id: Identifier.request(request.parameter("REQUEST_ID")),
             body: request.body,
-            clientAddress: request.parameter("REMOTE_ADDR")
+            clientAddress: request.parameter("REMOTE_ADDR"),
+            timeout: request.parameter("HTTP_X_REQUEST_TIMEOUT_MS")
         )
     }
 }
@@ -66,6 +71,7 @@ package struct Response: Sendable {
     init(_ error: APIError) {
         self.init(status: error.status, json: error.json)
         if let seconds = error.retryAfter { headers.append(("Retry-After", String(seconds))) }
+        if !error.mayRetry { headers.append(("X-Should-Retry", "false")) }
         if let methods = error.allow { headers.append(("Allow", methods)) }
     }
 }

@@ -13,9 +13,6 @@ struct LabelBatch {
 
     private typealias Pending = (work: LabelWork, handle: GenerationHandle)
 
-    /// How long a batch under way waits for room in a queue that others fill.
-    private static let patience = Duration.seconds(30)
-
     /// Enough to fill the batch again while verdicts are taken.
     private var window: Int { min(2 * engine.scheduler.options.slots, engine.scheduler.labelCapacity) }
 
@@ -32,30 +29,42 @@ struct LabelBatch {
 
     /// Verdicts in the texts' order. A queue too full for the first texts is an error; later ones wait for room.
     ///
-    /// - Parameter isClientGone: asked again and again; once true, what is under way is cancelled.
-    func verdicts(isClientGone: () -> Bool) throws(Interruption) -> [LabelVerdict] {
+    /// - Parameters:
+    ///   - patience: the first texts have to start in time, all to be judged; nil: as long as it takes.
+    ///   - isClientGone: asked again and again; once true, what is under way is cancelled.
+    func verdicts(_ patience: Patience? = nil, isClientGone: () -> Bool) throws(Interruption) -> [LabelVerdict] {
         // The first text of a role without a pinned prefix computes it for the others.
         let first = min(judge.cacheSpace == nil ? window : 1, texts.count)
-        var pending = try Interruption.of { () throws(APIError) in try submit(0..<first) }
+        var pending = try Interruption.of { () throws(APIError) in
+            try submit(0..<first, startWithin: patience?.secondsToStart)
+        }
         var verdicts: [LabelVerdict] = []
         while let (work, handle) = pending.first {
-            let result = try handle.result(isClientGone: isClientGone)
+            let result = try handle.result(patience, isClientGone: isClientGone)
             verdicts.append(try Interruption.of { () throws(APIError) in try work.verdict(result) })
             pending.removeFirst()
-            try refill(&pending, from: verdicts.count + pending.count, isClientGone)
+            try refill(&pending, from: verdicts.count + pending.count, patience, isClientGone)
         }
         return verdicts
     }
 
-    private func refill(_ pending: inout [Pending], from start: Int, _ isClientGone: () -> Bool) throws(Interruption) {
-        let deadline = ContinuousClock.now + Self.patience
+    /// Later texts wait for room in a queue that others fill.
+    private func refill(
+        _ pending: inout [Pending],
+        from start: Int,
+        _ patience: Patience?,
+        _ isClientGone: () -> Bool
+    ) throws(Interruption) {
         var next = start
         while next < texts.count, pending.count < window {
-            if engine.scheduler.hasRoomForLabel || .now >= deadline {
-                pending += try Interruption.of { () throws(APIError) in try submit(next..<next + 1) }
+            if engine.scheduler.hasRoomForLabel {
+                pending += try Interruption.of { () throws(APIError) in
+                    try submit(next..<next + 1, startWithin: patience?.secondsToAnswer)
+                }
                 next += 1
             } else if pending.isEmpty {
                 if isClientGone() { throw .clientGone }
+                try patience?.check()
                 usleep(UInt32(GenerationHandle.glance) * 1_000)
             } else {
                 return
@@ -63,7 +72,7 @@ struct LabelBatch {
         }
     }
 
-    private func submit(_ range: Range<Int>) throws(APIError) -> [Pending] {
+    private func submit(_ range: Range<Int>, startWithin seconds: Double?) throws(APIError) -> [Pending] {
         var works: [LabelWork] = []
         for index in range {
             do throws(PromptError) {
@@ -73,7 +82,7 @@ struct LabelBatch {
             }
         }
         do {
-            return Array(zip(works, try engine.scheduler.submitAll(works.map(\.request))))
+            return Array(zip(works, try engine.scheduler.submitAll(works.map { $0.request.starting(within: seconds) })))
         } catch {
             throw APIError(error)
         }
@@ -81,14 +90,19 @@ struct LabelBatch {
 }
 
 extension GenerationHandle {
-    /// The end of a request that yields no text. Notices a client that went away; leaving the handle then cancels the work.
-    fileprivate func result(isClientGone: () -> Bool) throws(Interruption) -> GenerationResult {
+    /// The end of a request that yields no text. Notices a client that went away and the end of its time; leaving the
+    /// handle then cancels the work.
+    fileprivate func result(
+        _ patience: Patience?,
+        isClientGone: () -> Bool
+    ) throws(Interruption) -> GenerationResult {
         while true {
+            if isClientGone() { throw .clientGone }
+            try patience?.check()
             switch next(timeoutMilliseconds: Self.glance) {
             case .finished(let result): return result
             case .failed(let failure): throw .error(APIError(failure))
-            case .token: continue
-            case nil: if isClientGone() { throw .clientGone }
+            case .token, nil: continue
             }
         }
     }

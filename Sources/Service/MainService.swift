@@ -7,11 +7,13 @@ import Roles
 package struct MainService: Sendable {
     private let state: ServiceState
     private let logger: Logger
+    private let limits: RequestLimits
     private let gate = PreparationGate()
     private let startTime = Int(WallClock.now())
 
-    package init(state: ServiceState, logger: Logger) {
+    package init(state: ServiceState, limits: RequestLimits = RequestLimits(), logger: Logger) {
         self.state = state
+        self.limits = limits
         self.logger = logger
     }
 
@@ -60,21 +62,27 @@ package struct MainService: Sendable {
     ) throws(Interruption) {
         let engine: RoleEngine
         let body: [UInt8]
+        let patience: Patience
         do throws(APIError) {
             endpoint = try Router.route(call.method, call.path, in: Router.main)
             engine = try state.engine()
+            patience = try limits.patience(header: call.timeout)
             switch call.body {
             case .success(let bytes): body = bytes
-            case .failure(let error): throw APIError(error)
+            case .failure(let error):
+                if case .overloaded = error { state.metrics.countRejection(.bodies) }
+                throw APIError(error)
             }
         } catch {
             throw .error(error)
         }
         switch endpoint {
         case .chatCompletions:
-            try ChatEndpoint(engine: engine, gate: gate).respond(to: call, body: body, record: &record, sink: &sink)
+            let endpoint = ChatEndpoint(engine: engine, gate: gate, patience: patience)
+            try endpoint.respond(to: call, body: body, record: &record, sink: &sink)
         case .classify:
-            try ClassifyEndpoint(engine: engine, gate: gate).respond(to: call, body: body, record: &record, sink: &sink)
+            let endpoint = ClassifyEndpoint(engine: engine, gate: gate, patience: patience)
+            try endpoint.respond(to: call, body: body, record: &record, sink: &sink)
         default:
             sink.send(Response(json: models(engine)), requestID: call.id)
         }

@@ -8,11 +8,16 @@ final class PreparationGate: Sendable {
 
     private let semaphore = DispatchSemaphore(value: 1)
 
-    /// Waits for its turn; gives up with a client that went away. Every `enter` wants its `leave`.
-    func enter(_ body: [UInt8], sink: borrowing some ResponseSink & ~Copyable) throws(Interruption) {
+    /// Waits for its turn; gives up with a client that went away or is out of time. Every `enter` wants its `leave`.
+    func enter(
+        _ body: [UInt8],
+        _ patience: Patience,
+        sink: borrowing some ResponseSink & ~Copyable
+    ) throws(Interruption) {
         guard body.count > Self.smallBody else { return }
         while semaphore.wait(timeout: .now() + .milliseconds(GenerationHandle.glance)) == .timedOut {
             if sink.isClientGone() { throw .clientGone }
+            try patience.check()
         }
     }
 

@@ -86,7 +86,7 @@ package final class Server: ServiceLifecycle.Service {
     }
 
     private func startMain() throws {
-        let service = MainService(state: state, logger: logger)
+        let service = MainService(state: state, limits: options.requestLimits, logger: logger)
         try main.start(handler: { service.serve($0, &$1) }, onDrop: logDrop)
     }
 

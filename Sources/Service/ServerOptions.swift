@@ -12,6 +12,7 @@ package struct ServerOptions: Sendable {
     /// Threads for main requests; nil: one for each request that the scheduler may hold, and a few to refuse the rest.
     package var workers: Int?
     package var bodyLimit = 1 << 20
+    package var requestLimits = RequestLimits()
     /// Folder for what outlives a restart; nil: nothing does.
     package var stateDirectory: String?
     /// How long the result of a self-check holds.

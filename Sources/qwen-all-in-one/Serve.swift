@@ -24,6 +24,9 @@ struct Serve: AsyncParsableCommand {
     @Option(help: "Requests that may wait beyond those in the batch.") var queue = 64
     @Option(help: "Threads that serve requests (default: one for each request held, and 8).") var workers: Int?
     @Option(help: "Largest request body in bytes.") var bodyLimit = 1 << 20
+    @Option(help: "Seconds that a request may wait for the model; one that would wait longer is refused with 429.")
+    var startSeconds = 30
+    @Option(help: "Seconds that an answer may take in all.") var answerSeconds = 100
     @Option(help: "Seconds that requests under way have after SIGTERM.") var drainSeconds = 30
     @Option(help: "Folder for what outlives a restart (default: $STATE_DIRECTORY, as systemd sets it; else none).")
     var state: String?
@@ -33,8 +36,12 @@ struct Serve: AsyncParsableCommand {
         for (name, value) in [("--workers", workers ?? 1), ("--body-limit", bodyLimit)] where value < 1 {
             throw ValidationError("\(name) must be at least 1.")
         }
-        guard (1...86_400).contains(selfCheckSeconds) else {
-            throw ValidationError("--self-check-seconds must be 1 to 86400.")
+        let seconds = [
+            ("--start-seconds", startSeconds), ("--answer-seconds", answerSeconds),
+            ("--self-check-seconds", selfCheckSeconds),
+        ]
+        for (name, value) in seconds where !(1...86_400).contains(value) {
+            throw ValidationError("\(name) must be 1 to 86400.")
         }
         guard (0...3600).contains(drainSeconds) else { throw ValidationError("--drain-seconds must be 0 to 3600.") }
         guard (0...1000).contains(queue), (workers ?? 1) <= 2000 else {
@@ -58,6 +65,8 @@ struct Serve: AsyncParsableCommand {
         options.workers = workers
         options.bodyLimit = bodyLimit
         options.drainLimit = .seconds(drainSeconds)
+        options.requestLimits.start = .seconds(startSeconds)
+        options.requestLimits.answer = .seconds(answerSeconds)
         options.stateDirectory = try stateDirectory()
         options.selfCheckInterval = .seconds(selfCheckSeconds)
         let server = try Server(options: options, logger: logger)

@@ -76,10 +76,13 @@ class Server:
         """The responder's process id."""
         return int((self.run_dir / "responder.pid").read_text())
 
-    def client(self, **options) -> httpx.Client:
-        """An HTTP client that trusts exactly the server's own certificate."""
+    def client(self, http2: bool = False, local_address: str | None = None) -> httpx.Client:
+        """An HTTP client that trusts exactly the server's own certificate.
+
+        local_address: as who it comes, such as 127.0.0.2."""
         context = ssl.create_default_context(cafile=str(self.certificate))
-        return httpx.Client(base_url=self.url, verify=context, trust_env=False, timeout=60, **options)
+        transport = httpx.HTTPTransport(verify=context, trust_env=False, http2=http2, local_address=local_address)
+        return httpx.Client(base_url=self.url, transport=transport, timeout=60)
 
     def metrics(self) -> dict[str, float]:
         """Every sample of /metrics by its name with labels."""

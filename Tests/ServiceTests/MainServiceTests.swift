@@ -18,10 +18,10 @@ import Testing
         service = Self.service(test.state)
     }
 
-    static func service(_ state: ServiceState) -> MainService {
+    static func service(_ state: ServiceState, limits: RequestLimits = RequestLimits()) -> MainService {
         var logger = Logger(label: "test")
         logger.logLevel = .critical
-        return MainService(state: state, logger: logger)
+        return MainService(state: state, limits: limits, logger: logger)
     }
 
     let chat = #"{"model":"chat","max_tokens":24,"messages":[{"role":"user","content":"你好"}]"#

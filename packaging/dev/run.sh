@@ -10,6 +10,7 @@ ADDRESS=${ADDRESS:-127.0.0.1}
 MODEL=${MODEL:-models/starter.gguf}
 ROLES=${ROLES:-roles}
 THREADS=${THREADS:-}
+OPTIONS=${OPTIONS:-}
 CERT=${CERT:-}
 KEY=${KEY:-}
 BINARY=${BINARY:-}
@@ -133,6 +134,8 @@ nginx="" responder="" responder_status=0
 trap on_signal INT TERM HUP
 responder_command=("$BINARY" serve --model "$MODEL" --roles "$ROLES"
     --socket "$sockets/main.sock" --ops-socket "$sockets/ops.sock" --state "$run/state")
+read -r -a more_options <<<"$OPTIONS"
+responder_command+=("${more_options[@]}")
 [ -z "$THREADS" ] || responder_command+=(--threads "$THREADS")
 start "${responder_command[@]}" >"$run/responder.log" 2>&1
 responder=$!
