@@ -42,7 +42,7 @@ test: test-unit test-arm test-e2e ## everything below
 test-unit: ## the Swift tests
 	@packaging/dev/test.sh unit
 
-test-arm: ## the SIMD kernels bit for bit, AVX2 and NEON (in an emulator of the Raspberry Pi 4's processor)
+test-arm: ## the SIMD kernels bit for bit, AVX2, AVX-512 and NEON (in an emulator of the Raspberry Pi 4's processor)
 	@packaging/dev/test-arm.sh
 
 test-e2e: ## the real program behind the real nginx, with curl, clients and a browser

@@ -3,7 +3,7 @@
 
 #if defined(__x86_64__)
 
-AVX2 static void rms_norm(const float *x, const float *weight, size_t n, size_t stride, float eps, float *y) {
+AVX2 void ck_avx2_rms_norm(const float *x, const float *weight, size_t n, size_t stride, float eps, float *y) {
     __m256 lanes = _mm256_setzero_ps();
     for (size_t i = 0; i < stride; i += 8) {
         const __m256 v = _mm256_loadu_ps(x + i);
@@ -17,7 +17,7 @@ AVX2 static void rms_norm(const float *x, const float *weight, size_t n, size_t 
     }
 }
 
-AVX2 static void quantize(const float *x, size_t stride, int8_t *quants, float *scales, int32_t *sums) {
+AVX2 void ck_avx2_quantize(const float *x, size_t stride, int8_t *quants, float *scales, int32_t *sums) {
     const __m256 magnitude = _mm256_castsi256_ps(_mm256_set1_epi32(0x7fffffff));
     const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
     for (size_t b = 0; b < stride / CK_BLOCK; b++, x += CK_BLOCK, quants += CK_BLOCK) {
@@ -46,11 +46,11 @@ AVX2 static void quantize(const float *x, size_t stride, int8_t *quants, float *
     }
 }
 
-AVX2 static void exp_all(const float *x, float *y, size_t n) {
+AVX2 void ck_avx2_exp(const float *x, float *y, size_t n) {
     for (size_t i = 0; i < n; i += 8) _mm256_storeu_ps(y + i, exponential(_mm256_loadu_ps(x + i)));
 }
 
-AVX2 static void swiglu(float *gate, const float *up, size_t n) {
+AVX2 void ck_avx2_swiglu(float *gate, const float *up, size_t n) {
     const __m256 one = _mm256_set1_ps(1);
     for (size_t i = 0; i < n; i += 8) {
         const __m256 g = _mm256_loadu_ps(gate + i);
@@ -60,7 +60,7 @@ AVX2 static void swiglu(float *gate, const float *up, size_t n) {
     }
 }
 
-AVX2 static void to_f16(const float *x, uint16_t *y, size_t n) {
+AVX2 void ck_avx2_to_f16(const float *x, uint16_t *y, size_t n) {
     const __m256 limit = _mm256_set1_ps(65504), lower = _mm256_set1_ps(-65504);
     for (size_t i = 0; i < n; i += 8) {
         // The order of the operands matters: min and max give the second one when the first is NaN.
@@ -72,7 +72,7 @@ AVX2 static void to_f16(const float *x, uint16_t *y, size_t n) {
 const ck_kernels *ck_kernels_avx2(void) {
     static const ck_kernels kernels = {
         "avx2", ck_avx2_panels_f32, ck_avx2_panels_f16, ck_avx2_panels_bf16, ck_avx2_panels_q8_0, ck_avx2_panels_q4_0,
-        rms_norm, quantize, swiglu, to_f16, ck_avx2_attention, exp_all, ck_avx2_peak,
+        ck_avx2_rms_norm, ck_avx2_quantize, ck_avx2_swiglu, ck_avx2_to_f16, ck_avx2_attention, ck_avx2_exp, ck_avx2_peak,
     };
     __builtin_cpu_init();
     const int supported = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");

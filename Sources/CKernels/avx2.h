@@ -10,6 +10,11 @@
 #define AVX2_INLINE __attribute__((target("avx2,fma,f16c"), always_inline)) static inline
 
 ck_panels_fn ck_avx2_panels_f32, ck_avx2_panels_f16, ck_avx2_panels_bf16, ck_avx2_panels_q8_0, ck_avx2_panels_q4_0;
+void ck_avx2_rms_norm(const float *x, const float *weight, size_t n, size_t stride, float eps, float *y);
+void ck_avx2_quantize(const float *x, size_t stride, int8_t *quants, float *scales, int32_t *sums);
+void ck_avx2_swiglu(float *gate, const float *up, size_t n);
+void ck_avx2_to_f16(const float *x, uint16_t *y, size_t n);
+void ck_avx2_exp(const float *x, float *y, size_t n);
 void ck_avx2_attention(const ck_queries *queries);
 uint64_t ck_avx2_peak(uint32_t type, size_t rounds);
 

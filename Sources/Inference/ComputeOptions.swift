@@ -8,17 +8,20 @@ package enum InstructionSet: String, Sendable, CaseIterable {
     case generic
     /// AVX2, FMA and F16C.
     case avx2
+    /// AVX-512 with VNNI.
+    case avx512
     /// NEON of Armv8.0, which every 64-bit ARM has.
     case neon
 
     /// The fastest that this processor has.
-    package static var best: Self { [.avx2, .neon].first { $0.kernels != nil } ?? .generic }
+    package static var best: Self { [.avx512, .avx2, .neon].first { $0.kernels != nil } ?? .generic }
 
     /// nil where the processor lacks it.
     var kernels: UnsafePointer<ck_kernels>? {
         switch self {
         case .generic: ck_kernels_generic()
         case .avx2: ck_kernels_avx2()
+        case .avx512: ck_kernels_avx512()
         case .neon: ck_kernels_neon()
         }
     }

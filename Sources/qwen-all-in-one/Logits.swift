@@ -22,7 +22,7 @@ struct Logits: ParsableCommand {
     @Option(help: "The file to write.") var out: String
     @Option(help: "Tokens of one forward pass; the result does not depend on it.") var prefillChunk = 64
     @Option(help: "Compute threads; the result does not depend on them.") var threads = ComputeOptions.onlineProcessors
-    @Option(help: "Instruction set: generic, avx2 or neon; the best one by default.") var isa: String?
+    @Option(help: "Instruction set: generic, avx2, avx512 or neon; the best one by default.") var isa: String?
 
     func validate() throws {
         guard (1...4096).contains(prefillChunk) else { throw ValidationError("--prefill-chunk must be 1 to 4096.") }

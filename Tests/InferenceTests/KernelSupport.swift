@@ -28,7 +28,7 @@ let allTypes: [UInt32] = [UInt32(CK_F32), UInt32(CK_F16), UInt32(CK_BF16), UInt3
 
 /// All kernels of this processor.
 var allKernels: [UnsafePointer<ck_kernels>] {
-    [ck_kernels_generic(), ck_kernels_avx2(), ck_kernels_neon()].compactMap { $0 }
+    [ck_kernels_generic(), ck_kernels_avx2(), ck_kernels_avx512(), ck_kernels_neon()].compactMap { $0 }
 }
 
 /// A packed matrix with the memory it needs.

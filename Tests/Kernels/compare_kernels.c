@@ -1,5 +1,5 @@
-// Compares the kernels of this processor's instruction set with the portable ones, bit for bit, and prints a hash of
-// all results, which is the same on every processor with fused multiply-add.
+// Compares the kernels of every instruction set that this processor has with the portable ones, bit for bit, and prints
+// for each a hash of all results, which is the same on every processor with fused multiply-add.
 //
 //   compare_kernels all       every kernel; generic.c must be built for a processor with fused multiply-add
 //   compare_kernels integers  only what no sum of floats enters: the same without fused multiply-add
@@ -15,8 +15,7 @@ enum { SKIPPED = 77, REPORTED = 10 };
 
 static const ck_kernels *portable, *tested;
 static size_t compared, different;
-static uint64_t hash = 0xcbf29ce484222325;   // FNV-1a
-static uint64_t random_state = 1;
+static uint64_t hash, random_state;
 
 /// SplitMix64.
 static uint64_t random_bits(void) {
@@ -204,7 +203,7 @@ static ck_activations make_activations(size_t rows, size_t columns, size_t kind)
 }
 
 static void compare_product(ck_pool *pool, uint32_t type, size_t rows, size_t columns, size_t kind) {
-    enum { MOST_ROWS = 13, FIRST = 2, GAP = 5 };
+    enum { MOST_ROWS = 27, FIRST = 2, GAP = 5 };
     size_t bytes;
     uint8_t *source = make_weights(type, rows, columns, kind, &bytes);
     uint8_t *data = allocate(ck_packed_bytes(type, rows, columns));
@@ -295,18 +294,12 @@ static void compare_attention(void) {
             for (int wide = 0; wide < 2; wide++) compare_attention_at(heads[h], wide, count);
 }
 
-int main(int argc, char **argv) {
-    const bool all = argc == 2 && strcmp(argv[1], "all") == 0;
-    if (!all && (argc != 2 || strcmp(argv[1], "integers") != 0)) {
-        fprintf(stderr, "usage: compare_kernels all|integers\n");
-        return 2;
-    }
-    portable = ck_kernels_generic();
-    tested = ck_kernels_avx2() ? ck_kernels_avx2() : ck_kernels_neon();
-    if (!tested) {
-        printf("Skipped: this processor has the portable kernels only.\n");
-        return SKIPPED;
-    }
+/// All comparisons, with the same random numbers for every set.
+static void compare_set(const ck_kernels *set, bool all) {
+    tested = set;
+    compared = different = 0;
+    hash = 0xcbf29ce484222325;   // FNV-1a
+    random_state = 1;
     compare_to_f16();
     compare_quantize();
     compare_products(!all);
@@ -316,7 +309,28 @@ int main(int argc, char **argv) {
         compare_norms();
         compare_attention();
     }
-    printf("%s against portable, %s: %zu results compared, %zu differ, hash %016llx\n", tested->name, argv[1], compared,
-           different, (unsigned long long)hash);
-    return different > 0;
+}
+
+int main(int argc, char **argv) {
+    const bool all = argc == 2 && strcmp(argv[1], "all") == 0;
+    if (!all && (argc != 2 || strcmp(argv[1], "integers") != 0)) {
+        fprintf(stderr, "usage: compare_kernels all|integers\n");
+        return 2;
+    }
+    portable = ck_kernels_generic();
+    const ck_kernels *sets[] = {ck_kernels_avx2(), ck_kernels_avx512(), ck_kernels_neon()};
+    size_t found = 0, wrong = 0;
+    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
+        if (!sets[i]) continue;
+        compare_set(sets[i], all);
+        printf("%s against portable, %s: %zu results compared, %zu differ, hash %016llx\n", tested->name, argv[1], compared,
+               different, (unsigned long long)hash);
+        found++;
+        wrong += different;
+    }
+    if (found == 0) {
+        printf("Skipped: this processor has the portable kernels only.\n");
+        return SKIPPED;
+    }
+    return wrong > 0;
 }

@@ -62,5 +62,5 @@ aarch64-linux-gnu-objdump -d --no-show-raw-insn "$work/neon" >"$work/neon.asm"
 if later_instructions "$work/neon.asm"; then die "The program has the instructions above, which the Raspberry Pi 4 lacks."; fi
 compare qemu-aarch64 -cpu cortex-a72 -L /usr/aarch64-linux-gnu "$work/neon" all
 if [[ $native_report == *" all: "* ]] && [ "${native_report##* }" != "${report##* }" ]; then
-    die "AVX2 and NEON give different results: their hashes differ."
+    die "The sets of x86-64 and NEON give different results: their hashes differ."
 fi

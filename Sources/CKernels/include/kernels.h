@@ -83,6 +83,8 @@ typedef struct ck_kernels {
 const ck_kernels *ck_kernels_generic(void);
 /// AVX2, FMA and F16C; NULL where the processor lacks them.
 const ck_kernels *ck_kernels_avx2(void);
+/// AVX-512 with VNNI beside what AVX2's set needs; NULL where the processor lacks them.
+const ck_kernels *ck_kernels_avx512(void);
 /// NEON as every 64-bit ARM has it (Armv8.0); NULL on any other processor.
 const ck_kernels *ck_kernels_neon(void);
 
