@@ -22,7 +22,7 @@ RUN_DIR ?= .run
 
 export HTTPS_PORT HTTP_PORT ADDRESS MODEL ROLES THREADS OPTIONS CERT KEY BINARY RUN_DIR
 
-.PHONY: help deps build run test test-unit test-arm test-e2e bench format clean
+.PHONY: help deps build run test test-unit test-arm test-e2e bench perplexity format clean
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -50,6 +50,9 @@ test-e2e: ## the real program behind the real nginx, with curl, clients and a br
 
 bench: ## the engine's speed at the size of Qwen1.5-0.5B, beside the machine's limits
 	@packaging/bench/bench.sh
+
+perplexity: ## what each weight type costs the starter model (needs ../shared/data)
+	@packaging/bench/perplexity.sh
 
 format: ## format the Swift sources in place
 	@swift format --in-place --recursive Sources Tests Package.swift

@@ -1,4 +1,4 @@
-/// Writes a Hugging Face folder as one GGUF file that llama.cpp's converter would recognise as its own.
+/// Writes a Hugging Face folder, or a GGUF file anew, as one GGUF file that llama.cpp's converter would recognise as its own.
 package enum Converter {
     /// Matrices become `type`; norm weights and biases stay F32. Values pass through F32. Holds one tensor's pages at a time.
     ///
@@ -9,16 +9,10 @@ package enum Converter {
         tokenizer: [(String, MetadataValue)],
         to path: String
     ) throws(ModelFileError) {
-        guard source.isHuggingFaceFolder else {
-            throw ModelFileError(
-                path: source.path,
-                reason: "is not a Hugging Face folder with config.json and safetensors"
-            )
-        }
         let embedding = try source.tensor("token_embd.weight")
         // What the tokenizer's own files say goes before what config.json says of it.
         let model = source.metadataKeys
-            .filter { key in !tokenizer.contains { $0.0 == key } }
+            .filter { key in !tokenizer.contains { $0.0 == key } && !ModelMetadata.keysOfAFile.contains(key) }
             .compactMap { key in source.metadata[key].map { (key, $0) } }
         var writer = GGUFWriter()
         writer.add(

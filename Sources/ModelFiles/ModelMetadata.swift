@@ -3,6 +3,9 @@ enum ModelMetadata {
     /// ggml's `GGML_QNT_VERSION`: the meaning of the block formats.
     private static let quantizationVersion: UInt32 = 2
 
+    /// What a file says of itself: a copy in another type has its own.
+    static let keysOfAFile = ["general.file_type", "general.quantization_version", "general.alignment"]
+
     /// - Parameters:
     ///   - model: `general.*` and `qwen2.*` of the model.
     ///   - tokenizer: `tokenizer.*`, with a token for each row: llama.cpp takes their number for the embedding's rows.

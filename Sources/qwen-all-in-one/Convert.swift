@@ -4,17 +4,18 @@ import Tokenization
 
 struct Convert: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Write a Hugging Face folder as one GGUF file.",
+        abstract: "Write a Hugging Face folder, or a GGUF file in another type, as one GGUF file.",
         discussion: """
             Matrices get the chosen type; norm weights and biases stay f32. The folder holds config.json, safetensors \
-            (one file or shards) and the tokenizer; roles.json, an array of role names, is taken over when it is there.
+            (one file or shards) and the tokenizer; roles.json, an array of role names, is taken over when it is there. A \
+            GGUF file's values are those of its type: from q8_0, f32 is no better.
 
             Example: qwen-all-in-one convert Qwen1.5-0.5B-Chat model.gguf --type q8_0
             """
     )
 
-    @Argument(help: "The Hugging Face folder.")
-    var folder: String
+    @Argument(help: "A Hugging Face folder or a GGUF file.")
+    var model: String
 
     @Argument(help: "The GGUF file to write.")
     var output: String
@@ -23,11 +24,10 @@ struct Convert: ParsableCommand {
     var type = WeightType(.q8_0)
 
     func run() throws {
-        let source = try ModelFile.open(folder)
-        let tokenizer = try Tokenizer.load(folder: folder)
+        let source = try ModelFile.open(model)
         let rows = try source.tensor("token_embd.weight").shape[0]
-        let metadata = tokenizer.ggufMetadata(vocabularySize: rows)
-        try Converter.convert(source, type: type.tensorType, tokenizer: metadata, to: output)
+        let tokenizer = try Tokenizer.load(from: source).ggufMetadata(vocabularySize: rows)
+        try Converter.convert(source, type: type.tensorType, tokenizer: tokenizer, to: output)
         let written = try ModelFile.open(output)
         print("\(output): \(written.tensors.count) tensors, \(written.fileBytes) bytes, \(type.tensorType.name)")
     }

@@ -46,23 +46,14 @@ struct Logits: ParsableCommand {
             instructionSet: isa.flatMap(InstructionSet.init)
         )
         let context = try ComputeContext(model: model, options: options)
-        context.setBlockTable(sequence: 0, blocks: 0..<Int32(blocks))
         try write { stream in
-            for start in stride(from: 0, to: ids.count, by: prefillChunk) {
-                let end = min(start + prefillChunk, ids.count)
-                let rows = (start..<end).map { BatchRow(token: ids[$0], position: Int32($0), sequence: 0) }
-                let last = Int32(rows.count - 1)
-                let outputs = all ? Array(0...last) : end == ids.count ? [last] : []
-                context.forward(rows, outputs: outputs)
-                context.computeLogits(outputs: 0..<outputs.count)
-                for output in outputs.indices {
-                    let logits = context.logits(output: output)
-                    // Little-endian, as every machine is that this runs on.
-                    let written = fwrite(logits.baseAddress, MemoryLayout<Float>.stride, logits.count, stream)
-                    guard written == logits.count else { return false }
-                }
+            var isWritten = true
+            context.forEachLogits(of: ids, lastOnly: !all) { _, logits in
+                // Little-endian, as every machine is that this runs on.
+                let written = fwrite(logits.baseAddress, MemoryLayout<Float>.stride, logits.count, stream)
+                isWritten = isWritten && written == logits.count
             }
-            return true
+            return isWritten
         }
     }
 

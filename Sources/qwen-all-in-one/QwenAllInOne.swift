@@ -9,7 +9,8 @@ struct QwenAllInOne: AsyncParsableCommand {
         discussion: "Example: qwen-all-in-one classify --model models/starter.gguf 今天真开心",
         subcommands: [
             Serve.self, Classify.self, Chat.self, Evaluate.self,
-            Convert.self, Synthesize.self, Inspect.self, Tokenize.self, Logits.self, Bench.self,
+            Convert.self, Synthesize.self, Inspect.self, Tokenize.self, Logits.self, Perplexity.self,
+            Bench.self,
         ]
     )
 }

@@ -65,10 +65,15 @@ import Testing
         #expect(try ModelFile.open(path).metadata[key] == .uint32(tokenizerToken ?? 7))
     }
 
-    @Test func convertsOnlyFolders() throws {
+    /// From F32, a GGUF file gives what its folder gives.
+    @Test(arguments: TensorType.allCases)
+    func convertsAFileAnew(type: TensorType) throws {
         let folder = try TemporaryFolder()
-        let source = try ModelFile.open(Fixtures.quants)
-        let text = message { try Converter.convert(source, type: .f32, tokenizer: [], to: folder.file("out.gguf")) }
-        #expect(text.contains("is not a Hugging Face folder"))
+        let (middle, direct, anew) = (folder.file("f32.gguf"), folder.file("direct.gguf"), folder.file("anew.gguf"))
+        let source = try ModelFile.open(Fixtures.tinyQwen2)
+        try Converter.convert(source, type: .f32, tokenizer: Self.tokenizer, to: middle)
+        try Converter.convert(source, type: type, tokenizer: Self.tokenizer, to: direct)
+        try Converter.convert(try ModelFile.open(middle), type: type, tokenizer: Self.tokenizer, to: anew)
+        #expect(try readFile(anew) == readFile(direct))
     }
 }
