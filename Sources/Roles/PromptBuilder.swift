@@ -40,19 +40,26 @@ package struct PromptBuilder: Sendable {
         guard case .labels(let labels, let maxTokens) = role.output else {
             throw RoleError(source: role.name, line: nil, message: "replies in free text; only label roles have labels")
         }
+        return try scorer(for: labels, maxTokens: maxTokens, source: role.name)
+    }
+
+    /// The scorer of any texts, of which the answer is one.
+    ///
+    /// - Parameter source: names them in an error.
+    package func scorer(for labels: [String], maxTokens: Int, source: String) throws(RoleError) -> LabelScorer {
         var tokens: [[TokenID]] = []
         for label in labels {
             let ids = encoder.encode(label)
             guard !ids.isEmpty, !ids.contains(where: encoder.isControl) else {
-                throw RoleError(source: role.name, line: nil, message: "label '\(label)' has no tokens; choose another")
+                throw RoleError(source: source, line: nil, message: "label '\(label)' has no tokens; choose another")
             }
             guard ids.count <= maxTokens else {
                 let message = "label '\(label)' takes \(ids.count) tokens, 'output.max_tokens' allows \(maxTokens)"
-                throw RoleError(source: role.name, line: nil, message: message)
+                throw RoleError(source: source, line: nil, message: message)
             }
             tokens.append(ids)
         }
-        return try LabelScorer(labels: tokens, end: endOfMessage, source: role.name)
+        return try LabelScorer(labels: tokens, end: endOfMessage, source: source)
     }
 
     /// Throws what `prompt` would for all that can be said without tokens.

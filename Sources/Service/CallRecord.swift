@@ -19,7 +19,7 @@ struct CallRecord {
     var fixedReply: String?
 
     mutating func add(_ answer: FixedAnswer) {
-        fixedReply = answer.rule.name
+        fixedReply = answer.rule
         promptTokens += answer.promptTokens
         completionTokens += answer.tokens.count
     }

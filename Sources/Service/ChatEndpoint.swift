@@ -57,13 +57,12 @@ struct ChatEndpoint {
         var reply: ReplyPlan?
         var labels: [LabelWork] = []
         if role.labels != nil {
-            try Self.refuse(request, labels: role)
+            try request.checkLabels(of: role, engine.tokenizer)
             if let work = try labelWork(role, request.messages, book) { labels.append(work) }
         } else {
             let owner = ConversationOwner(salt: request.cacheSalt, address: call.clientAddress)
-            reply = try prompted { () throws(PromptError) in
-                try engine.replyWork(role, request.messages, request.replyOptions, owner: owner)
-            }
+            if let choices = request.choices { try request.checkAnswers(choices, engine.tokenizer) }
+            reply = try prompted { try engine.replyWork(role, request.messages, request.replyOptions, owner: owner) }
             // System messages may stand anywhere, also last.
             let lastText = request.messages.last { $0.author == .user }.map { [$0] } ?? []
             for name in role.annotate {
@@ -87,10 +86,24 @@ struct ChatEndpoint {
     ) throws {
         let handle = try submit([work.request])[0]
         let verdict = try work.verdict(try handle.result(patience, stream: &turn.stream, sink: &sink))
-        record.add(verdict.result)
         turn.labels = [(turn.role.name, verdict)]
         try turn.begin(to: &sink)
-        try turn.send(verdict.label, labelTokens(verdict, turn.request), to: &sink)
+        try say(verdict, &turn, &record, &sink)
+    }
+
+    /// The chosen text is the reply.
+    private func say(
+        _ verdict: LabelVerdict,
+        _ turn: inout ChatTurn,
+        _ record: inout CallRecord,
+        _ sink: inout some ResponseSink & ~Copyable
+    ) throws {
+        let drawn = turn.request.sampling?.choose(among: verdict.probabilities.map { log($0.probability) })
+        let choice = drawn ?? verdict.best
+        let text = verdict.probabilities[choice].label
+        record.add(verdict.result)
+        record.completionTokens = engine.tokenizer.encode(text).count
+        try turn.send(text, tokens(verdict, choice, turn.request), to: &sink)
         turn.finishReason = "stop"
         record.finishReason = "stop"
     }
@@ -107,6 +120,7 @@ struct ChatEndpoint {
         let handles: [GenerationHandle]
         switch reply {
         case .generation(let request): handles = try submit(notes.map(\.request) + [request])
+        case .choice(let work): handles = try submit(notes.map(\.request) + [work.request])
         // A reviewed text goes out whatever the load is, if need be without the verdicts.
         case .fixed: handles = (try? submit(notes.map(\.request))) ?? []
         }
@@ -115,15 +129,18 @@ struct ChatEndpoint {
                 let result = try handle.result(patience, stream: &turn.stream, sink: &sink)
                 turn.labels.append((note.role, try note.verdict(result)))
             } catch Interruption.error(let error) {
-                if case .generation = reply { throw error }
+                guard case .fixed = reply else { throw error }
             }
         }
         try turn.begin(to: &sink)
         switch reply {
         case .generation: try generate(handles[notes.count], &turn, &record, &sink)
+        case .choice(let work):
+            let result = try handles[notes.count].result(patience, stream: &turn.stream, sink: &sink)
+            try say(try work.verdict(result), &turn, &record, &sink)
         case .fixed(let answer):
             record.add(answer)
-            try turn.send(answer.rule.reply, fixedTokens(answer, turn.request), to: &sink)
+            try turn.send(answer.text, fixedTokens(answer, turn.request), to: &sink)
             turn.finishReason = "stop"
             record.finishReason = "stop"
         }
@@ -165,24 +182,14 @@ struct ChatEndpoint {
         record.finishReason = end.reason.rawValue
     }
 
-    /// A label is the most probable one, whole.
-    private static func refuse(_ request: ChatRequest, labels role: Role) throws(APIError) {
-        guard request.sampling == nil else {
-            throw .unsupported(
-                "temperature",
-                "temperature above 0 is not supported by role '\(role.name)': its answer is always the most probable label"
-            )
-        }
-    }
-
-    private func labelTokens(_ verdict: LabelVerdict, _ request: ChatRequest) -> [SentToken] {
+    private func tokens(_ verdict: LabelVerdict, _ choice: Int, _ request: ChatRequest) -> [SentToken] {
         guard let top = request.topLogprobs else { return [] }
         let choices = ChoiceLogprobs(
             choices: verdict.probabilities.map { engine.tokenizer.encode($0.label) },
             probabilities: verdict.probabilities.map(\.probability),
             end: engine.endOfMessage
         )
-        return sent(choices.tokens(of: verdict.best, top: top))
+        return sent(choices.tokens(of: choice, top: top))
     }
 
     /// A fixed reply's tokens are certain.
@@ -201,8 +208,8 @@ struct ChatEndpoint {
         return try prompted { () throws(PromptError) in try engine.labelWork(judge, messages) }
     }
 
-    private func prompted<Result>(_ body: () throws(PromptError) -> Result) throws(APIError) -> Result {
-        do { return try body() } catch { throw APIError(error, source: .messages) }
+    private func prompted<Result>(_ body: () throws -> Result) throws -> Result {
+        do { return try body() } catch let error as PromptError { throw APIError(error, source: .messages) }
     }
 
     private func submit(_ requests: [GenerationRequest]) throws(APIError) -> [GenerationHandle] {

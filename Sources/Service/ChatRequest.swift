@@ -16,11 +16,17 @@ package struct ChatRequest: Sendable, Equatable {
     package var stream: Bool
     package var includeUsage: Bool
     package var maxTokens: Int?
+    /// Which of its two names the client used.
+    package var maxTokensName: String
     package var stop: [String]
     /// nil or 0: the most probable text.
     package var temperature: Double?
     package var topP: Double?
     package var seed: Int?
+    /// The answer is one of these texts; nil: free text, or the role's labels.
+    package var choices: [String]?
+    /// The parameter that they came in.
+    package var choicesName: String?
     /// Alternatives of each token in the answer's log-probabilities; nil: none are asked for.
     package var topLogprobs: Int?
     /// Conversations with another salt, or without one, share nothing with this one (vLLM's name).
@@ -28,7 +34,8 @@ package struct ChatRequest: Sendable, Equatable {
 
     private static let read: Set<String> = [
         "model", "messages", "stream", "stream_options", "max_tokens", "max_completion_tokens", "stop", "seed",
-        "temperature", "top_p", "logprobs", "top_logprobs", "cache_salt",
+        "temperature", "top_p", "logprobs", "top_logprobs", "response_format", "structured_outputs", "guided_choice",
+        "cache_salt",
     ]
     /// They do not change what a reply says.
     private static let ignored: Set<String> = [
@@ -47,12 +54,9 @@ package struct ChatRequest: Sendable, Equatable {
         ("tool_choice", ["none", "auto"], textOnly),
         ("functions", [[]], textOnly),
         ("function_call", ["none", "auto"], textOnly),
-        ("response_format", [["type": "text"]], textOnly),
         ("modalities", [["text"]], textOnly),
         ("audio", [], textOnly),
         ("prediction", [], textOnly),
-        ("structured_outputs", [], "use a label role or /v1/classify for choices"),
-        ("guided_choice", [], "use a label role or /v1/classify for choices"),
         ("reasoning_effort", ["none"], textOnly),
         ("verbosity", [], textOnly),
         ("web_search_options", [], textOnly),
@@ -70,7 +74,12 @@ package struct ChatRequest: Sendable, Equatable {
         stream = try reader.bool("stream") ?? false
         includeUsage = try Self.includeUsage(reader, stream: stream)
         let maxTokens = try reader.integer("max_tokens", in: 1 ... .max)
-        self.maxTokens = try reader.integer("max_completion_tokens", in: 1 ... .max) ?? maxTokens
+        let maxCompletionTokens = try reader.integer("max_completion_tokens", in: 1 ... .max)
+        self.maxTokens = maxCompletionTokens ?? maxTokens
+        maxTokensName = maxCompletionTokens == nil ? "max_tokens" : "max_completion_tokens"
+        let choice = try ChoiceRequest(reader)
+        choices = choice?.texts
+        choicesName = choice?.param
         stop = try Self.stop(reader)
         cacheSalt = try Self.cacheSalt(reader)
         messages = try Self.messages(reader)
@@ -98,7 +107,7 @@ package struct ChatRequest: Sendable, Equatable {
     }
 
     var replyOptions: ReplyOptions {
-        ReplyOptions(maxTokens: maxTokens, sampling: sampling, topLogprobs: topLogprobs)
+        ReplyOptions(maxTokens: maxTokens, sampling: sampling, topLogprobs: topLogprobs, choices: choices)
     }
 
     private static func topLogprobs(_ reader: RequestReader) throws(APIError) -> Int? {

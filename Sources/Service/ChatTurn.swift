@@ -71,7 +71,7 @@ struct ChatTurn {
 
     private func whole(_ usage: JSONValue) -> JSONValue {
         let choice: JSONValue = [
-            "index": 0, "message": ["role": "assistant", "content": .string(content)],
+            "index": 0, "message": ["role": "assistant", "content": .string(content), "refusal": .null],
             "logprobs": logprobsJSON(logprobs),
             "finish_reason": .string(finishReason),
         ]

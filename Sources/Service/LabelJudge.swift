@@ -10,7 +10,7 @@ struct LabelJudge: Sendable {
     let scorer: LabelScorer
     /// Where prompts find each other's common beginning; nil: the role's prefix is pinned.
     var cacheSpace: CacheSpace?
-    /// Tokens of that beginning.
+    /// Tokens of that beginning; the whole prompt if it has fewer.
     let prefixCount: Int
 
     /// Nil if the role replies in free text.
@@ -22,6 +22,20 @@ struct LabelJudge: Sendable {
         prefixCount = builder.prefix(of: role).count
     }
 
+    /// Chooses among a client's texts as the reply of a role.
+    init(
+        _ role: Role,
+        choices: [String],
+        builder: PromptBuilder,
+        owner: ConversationOwner?
+    ) throws(RoleError) {
+        self.role = role
+        labels = choices
+        scorer = try builder.scorer(for: choices, maxTokens: .max, source: role.name)
+        cacheSpace = owner?.space(of: role)
+        prefixCount = .max
+    }
+
     func work(_ prompt: Prompt, bannedFrom: TokenID) -> LabelWork {
         var request = GenerationRequest(
             prompt: prompt.tokens,
@@ -30,7 +44,7 @@ struct LabelJudge: Sendable {
             bannedFrom: bannedFrom,
             constraint: scorer
         )
-        request.maxTokensKept = prefixCount
+        request.maxTokensKept = min(prefixCount, prompt.tokens.count)
         return LabelWork(judge: self, isTruncated: prompt.truncated, request: request)
     }
 }

@@ -83,8 +83,13 @@ package struct MainService: Sendable {
         case .classify:
             let endpoint = ClassifyEndpoint(engine: engine, gate: gate, patience: patience)
             try endpoint.respond(to: call, body: body, record: &record, sink: &sink)
+        case .model:
+            let name = Router.tail(of: call.path, "/v1/models/{model}") ?? ""
+            let role = try Interruption.of { () throws(APIError) in try engine.book.role(name) }
+            sink.send(Response(json: model(role.name)), requestID: call.id)
         default:
-            sink.send(Response(json: models(engine)), requestID: call.id)
+            let list: JSONValue = ["object": "list", "data": .array(engine.roles.names.map(model))]
+            sink.send(Response(json: list), requestID: call.id)
         }
     }
 
@@ -100,14 +105,8 @@ package struct MainService: Sendable {
         sink.flush()
     }
 
-    private func models(_ engine: RoleEngine) -> JSONValue {
-        let data = engine.roles.names.map { name -> JSONValue in
-            [
-                "id": .string(name), "object": "model", "created": .integer(startTime),
-                "owned_by": .string(Build.name),
-            ]
-        }
-        return ["object": "list", "data": .array(data)]
+    private func model(_ name: String) -> JSONValue {
+        ["id": .string(name), "object": "model", "created": .integer(startTime), "owned_by": .string(Build.name)]
     }
 
     private static func outcome(_ error: APIError) -> RequestOutcome {

@@ -30,11 +30,12 @@ extension RoleEngine {
                 throw ServiceError("role '\(name)' answers with labels; choose one that replies")
             }
             switch try replyWork(role, messages, ReplyOptions(maxTokens: maxTokens), owner: .terminal).work {
+            case .choice: throw ServiceError("choices were not asked for")
             case .generation(let request): return try generate(request, maxCharacters: maxCharacters, onText: onText)
             case .fixed(let answer):
-                onText(answer.rule.reply)
+                onText(answer.text)
                 return Reply(
-                    text: answer.rule.reply,
+                    text: answer.text,
                     promptTokens: answer.promptTokens,
                     completionTokens: answer.tokens.count,
                     seconds: 0

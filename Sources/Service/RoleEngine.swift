@@ -141,13 +141,12 @@ package final class RoleEngine: Sendable {
         _ messages: [Message],
         _ options: ReplyOptions,
         owner: ConversationOwner?
-    ) throws(PromptError) -> ReplyPlan {
+    ) throws -> ReplyPlan {
+        if let choices = options.choices { return try choiceWork(role, messages, choices, owner: owner) }
         let newTokens = min(options.maxTokens ?? .max, role.maxNewTokens, scheduler.options.maxNewTokens)
         let prompt = try prompt(role, messages, newTokens: newTokens)
         if let rule = role.fixedReply(to: prompt.text) {
-            let tokens = tokenizer.encode(rule.reply)
-            let answer = FixedAnswer(rule: rule, promptTokens: prompt.tokens.count, tokens: tokens)
-            return ReplyPlan(work: .fixed(answer), droppedMessages: prompt.droppedMessages)
+            return ReplyPlan(.fixed(fixed(rule.reply, prompt, rule: rule.name)), prompt)
         }
         let request = GenerationRequest(
             prompt: prompt.tokens,
@@ -159,40 +158,37 @@ package final class RoleEngine: Sendable {
             sampling: options.sampling,
             topLogprobs: options.topLogprobs
         )
-        return ReplyPlan(work: .generation(request), droppedMessages: prompt.droppedMessages)
+        return ReplyPlan(.generation(request), prompt)
+    }
+
+    /// The work of choosing one of the client's texts as the reply.
+    private func choiceWork(
+        _ role: Role,
+        _ messages: [Message],
+        _ choices: [String],
+        owner: ConversationOwner?
+    ) throws -> ReplyPlan {
+        if choices.count == 1 {
+            let prompt = try prompt(role, messages, newTokens: 0)
+            return ReplyPlan(.fixed(fixed(choices[0], prompt, rule: nil)), prompt)
+        }
+        let judge: LabelJudge
+        do {
+            judge = try LabelJudge(role, choices: choices, builder: builder, owner: owner)
+        } catch {
+            throw APIError.invalid("choices: \(error.message)")
+        }
+        let prompt = try prompt(role, messages, newTokens: judge.scorer.maxNewTokens)
+        return ReplyPlan(.choice(judge.work(prompt, bannedFrom: TokenID(tokenizer.count))), prompt)
+    }
+
+    private func fixed(_ text: String, _ prompt: Prompt, rule: String?) -> FixedAnswer {
+        FixedAnswer(text: text, rule: rule, promptTokens: prompt.tokens.count, tokens: tokenizer.encode(text))
     }
 
     private func prompt(_ role: Role, _ messages: [Message], newTokens: Int) throws(PromptError) -> Prompt {
         try builder.prompt(for: role, messages: messages, contextLimit: scheduler.tokenLimit - newTokens)
     }
-}
-
-/// What a client may ask of a reply.
-struct ReplyOptions {
-    var maxTokens: Int?
-    var sampling: Sampling?
-    /// nil: no log-probabilities.
-    var topLogprobs: Int?
-}
-
-/// A reply to be made, and how many of the conversation's oldest messages it does without.
-struct ReplyPlan {
-    let work: ReplyWork
-    let droppedMessages: Int
-}
-
-/// How a conversation gets its reply.
-enum ReplyWork {
-    case generation(GenerationRequest)
-    /// A rule of the role has it; nothing is to be generated.
-    case fixed(FixedAnswer)
-}
-
-/// The reply of a rule. Tokens are counted as if the model had written it.
-struct FixedAnswer {
-    let rule: FixedReply
-    let promptTokens: Int
-    let tokens: [TokenID]
 }
 
 /// Why the service cannot start or go on; one line.

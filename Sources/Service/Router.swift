@@ -1,7 +1,7 @@
 /// Which endpoint answers a path, on which socket.
 package enum Router {
     package enum Endpoint: Sendable, Equatable {
-        case chatCompletions, classify, models
+        case chatCompletions, classify, models, model
         case health, readiness, metrics, status
     }
 
@@ -10,6 +10,7 @@ package enum Router {
         ("/v1/chat/completions", "POST", .chatCompletions),
         ("/v1/classify", "POST", .classify),
         ("/v1/models", "GET", .models),
+        ("/v1/models/{model}", "GET", .model),
     ]
 
     /// Answered on the ops socket, by workers that never do.
@@ -20,12 +21,21 @@ package enum Router {
         ("/status.json", "GET", .status),
     ]
 
+    /// What stands in a path for the parameter at the pattern's end; nil if it does not match.
+    static func tail(of path: String, _ pattern: String) -> String? {
+        guard pattern.hasSuffix("}"), let brace = pattern.firstIndex(of: "{"), path.hasPrefix(pattern[..<brace]) else {
+            return nil
+        }
+        let tail = path.dropFirst(pattern.distance(from: pattern.startIndex, to: brace))
+        return tail.isEmpty || tail.contains("/") ? nil : String(tail)
+    }
+
     package static func route(
         _ method: String,
         _ path: String,
         in table: [(path: String, method: String, endpoint: Endpoint)]
     ) throws(APIError) -> Endpoint {
-        guard let entry = table.first(where: { $0.path == path }) else {
+        guard let entry = table.first(where: { $0.path == path || tail(of: path, $0.path) != nil }) else {
             throw .notFound(path: String(path.prefix(128)))
         }
         // The web server drops the body of an answer to HEAD.

@@ -78,7 +78,7 @@ import Testing
         ("store", "true"),
         ("top_logprobs", "3"), ("top_logprobs", "21"), ("tools", #"[{"type":"function"}]"#), ("functions", "[{}]"),
         ("response_format", #"{"type":"json_object"}"#), ("frequency_penalty", "1"), ("logit_bias", #"{"1":5}"#),
-        ("guided_choice", #"["a"]"#), ("max_tokens", "0"), ("max_completion_tokens", "-1"), ("max_tokens", #""9""#),
+        ("guided_choice", "[]"), ("max_tokens", "0"), ("max_completion_tokens", "-1"), ("max_tokens", #""9""#),
         ("max_tokens", "1.5"), ("stop", "[\"a\",\"b\",\"c\",\"d\",\"e\"]"), ("stop", "7"), ("stop", "[\"\"]"),
         ("stream", "1"), ("stream_options", #"{"include_usage":true}"#), ("seed", "1.5"), ("surprise", "1"),
         ("cache_salt", "7"), ("cache_salt", #""""#), ("cache_salt", "\"\(String(repeating: "x", count: 65))\""),

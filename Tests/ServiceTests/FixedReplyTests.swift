@@ -42,7 +42,7 @@ import Testing
     func answersWithTheWholeText(rest: String) throws {
         let answer = try answer(body("我想死", rest)).json
         let choice = try choice(answer)
-        #expect(choice["message"] == ["role": "assistant", "content": .string(reply)])
+        #expect(choice["message"] == ["role": "assistant", "content": .string(reply), "refusal": .null])
         #expect(choice["finish_reason"] == "stop")
         #expect(["正面", "负面"].contains(answer["labels"]?["sentiment"]?["label"]))
         #expect(answer["usage"]?["completion_tokens"] == .integer(reply.utf8.count))
