@@ -1,7 +1,7 @@
 /// The names: vLLM's stems with the prefix `llm_`, which dashboards know, and Prometheus's own `process_` names.
 extension ServerMetrics {
     var families: [MetricFamily] {
-        engineFamilies + latencyFamilies + requestFamilies + buildFamilies + process.families
+        engineFamilies + latencyFamilies + requestFamilies + contracts.families + buildFamilies + process.families
     }
 
     private var engineFamilies: [MetricFamily] {

@@ -63,6 +63,7 @@ package final class ServerMetrics: Sendable {
     package let cancellationTime = Histogram()
     package let memoryBudgetBytes = Gauge()
 
+    package let contracts = ContractMetrics()
     let process = ProcessGauges()
     package let requestCounters: [String: [RequestOutcome: Counter]]
     package let requestLatencies: [String: Histogram]

@@ -63,7 +63,7 @@ package struct ReplyShaper: Sendable {
     ///
     /// - Parameter modelEnded: the model chose to end, rather than being stopped.
     package mutating func finish(modelEnded: Bool) -> ReplyEnd {
-        guard !isComplete else { return ReplyEnd(rest: "", reason: .length) }
+        guard !isComplete else { return ReplyEnd(rest: "", reason: .length, isCut: isCut) }
         let sentBefore = text.utf8.count
         if let last = open.first { close(last) }
         if modelEnded || scanner.isAtSentenceEnd {
@@ -74,7 +74,7 @@ package struct ReplyShaper: Sendable {
         open = ""
         held = []
         isComplete = true
-        return ReplyEnd(rest: sent(since: sentBefore), reason: modelEnded ? .stop : .length)
+        return ReplyEnd(rest: sent(since: sentBefore), reason: modelEnded ? .stop : .length, isCut: isCut)
     }
 
     /// A grapheme's first scalar decides what it is; this may complete the sentence before it.
@@ -157,4 +157,6 @@ package struct ReplyEnd: Sendable, Equatable {
     package var rest: String
     /// `finish_reason` of the OpenAI API.
     package var reason: Reason
+    /// Ended within its first sentence, by `…`.
+    package var isCut = false
 }

@@ -15,6 +15,10 @@ struct CallRecord {
     var decodeSeconds = 0.0
     var finishReason: String?
     var droppedMessages = 0
+    /// How a generated reply ended.
+    var ending: ReplyEnding?
+    /// Names of control tokens that stood in the body.
+    var controlTexts = 0
     /// The name of the rule whose fixed text is the answer.
     var fixedReply: String?
 
@@ -40,5 +44,12 @@ struct CallRecord {
             "total_tokens": .integer(promptTokens + completionTokens),
             "prompt_tokens_details": ["cached_tokens": .integer(cachedTokens)],
         ]
+    }
+}
+
+extension ReplyEnd {
+    var ending: ReplyEnding {
+        if reason == .stop { return .ownEnd }
+        return isCut ? .ellipsis : .afterSentence
     }
 }

@@ -180,6 +180,7 @@ struct ChatEndpoint {
         try turn.send(end.rest, assembler.takeTokens(), to: &sink)
         turn.finishReason = end.reason.rawValue
         record.finishReason = end.reason.rawValue
+        record.ending = end.ending
     }
 
     private func tokens(_ verdict: LabelVerdict, _ choice: Int, _ request: ChatRequest) -> [SentToken] {

@@ -50,6 +50,8 @@ package struct MainService: Sendable {
             if let role = record.role, let rule = record.fixedReply, outcome == .success {
                 state.metrics.countFixedReply(FixedReplyLabels(role: role, rule: rule))
             }
+            if let ending = record.ending { state.metrics.contracts.countReply(ending) }
+            state.metrics.contracts.controlTexts.add(record.controlTexts)
         }
         log(call, record, status, outcome, seconds)
     }
@@ -73,6 +75,9 @@ package struct MainService: Sendable {
                 if case .overloaded = error { state.metrics.countRejection(.bodies) }
                 throw APIError(error)
             }
+            var scanner = ControlTextScanner(names: engine.controlNames)
+            scanner.scan(body)
+            record.controlTexts = scanner.count
         } catch {
             throw .error(error)
         }
@@ -129,6 +134,7 @@ package struct MainService: Sendable {
             "request_id": "\(call.id)", "path": "\(call.path.prefix(128))", "status": .stringConvertible(status),
             "outcome": "\(outcome.rawValue)", "seconds": .stringConvertible(seconds.rounded(decimals: 4)),
         ]
+        if record.controlTexts > 0 { metadata["control_texts"] = .stringConvertible(record.controlTexts) }
         if let role = record.role {
             metadata["role"] = "\(role)"
             metadata["prompt_tokens"] = .stringConvertible(record.promptTokens)

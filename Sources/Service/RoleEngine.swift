@@ -18,6 +18,8 @@ package final class RoleEngine: Sendable {
     private let stopTokens: [TokenID]
     /// `<|im_end|>`
     let endOfMessage: TokenID
+    /// Names of the control tokens in lower case.
+    let controlNames: [[UInt8]]
 
     /// Loads the model and allocates all memory that the engine will ever use; `start` starts its thread.
     package init(
@@ -43,6 +45,9 @@ package final class RoleEngine: Sendable {
         }
         endOfMessage = builder.endOfMessage
         stopTokens = ["<|im_end|>", "<|endoftext|>"].compactMap(tokenizer.controlToken)
+        controlNames = tokenizer.controlTokenNames.map { name in
+            name.map { (0x41...0x5A).contains($0) ? $0 + 0x20 : $0 }
+        }
     }
 
     /// Pinned prompts stay in the KV arena; what is left must hold at least a short message and its answer.

@@ -48,7 +48,7 @@ package final class Server: ServiceLifecycle.Service {
             (name: "version", value: Build.version), (name: "model", value: ModelSummary.name(of: file)),
         ]
         let metrics = ServerMetrics(
-            roles: offer.roles.names,
+            roles: offer.roles.names + [Role.adHocName],
             fixedReplies: offer.fixedReplyLabels,
             build: build
         )
@@ -145,9 +145,11 @@ package final class Server: ServiceLifecycle.Service {
         do {
             let next = try RoleOffer(directory: options.rolesDirectory, trained: offer.trained)
             try engine.replaceRoles(next)
+            state.metrics.contracts.countReload(.success)
             logger.info("roles reloaded", metadata: next.logMetadata)
             next.warn(logger)
         } catch {
+            state.metrics.contracts.countReload(.failed)
             logger.error("roles not reloaded; the old ones stay", metadata: ["error": "\(error)"])
         }
     }

@@ -40,6 +40,9 @@ package final class Tokenizer: Sendable {
 
     package func isControl(_ id: TokenID) -> Bool { vocabulary.kind(id) == .control }
 
+    /// Their names in UTF-8.
+    package var controlTokenNames: [[UInt8]] { controlTokens.map(\.name) }
+
     /// All control tokens, ascending.
     package var controlTokenIDs: [TokenID] { controlTokens.map(\.id) }
 

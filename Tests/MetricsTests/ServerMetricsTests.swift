@@ -38,6 +38,7 @@ import Testing
         "llm_request_prefill_time_seconds", "llm_request_decode_time_seconds", "llm_admission_rejections_total",
         "llm_fixed_replies_total", "llm_cancellation_seconds", "llm_self_checks_total", "llm_build_info",
         "llm_memory_budget_bytes",
+        "llm_control_text_total", "llm_replies_total", "llm_role_reloads_total", "llm_role_last_reload_successful",
         "process_resident_memory_bytes",
         "process_virtual_memory_bytes", "process_cpu_seconds_total", "process_open_fds",
         "process_start_time_seconds",
@@ -55,10 +56,18 @@ import Testing
         metrics.countFixedReply(hello)
         metrics.countFixedReply(FixedReplyLabels(role: "chat", rule: "added-by-reload"))
         metrics.countRejection(.tooLong)
+        metrics.contracts.countReply(.ellipsis)
+        metrics.contracts.countReload(.failed)
         metrics.countResponse(status: 204)
         metrics.countResponse(status: 999)
         let text = metrics.render()
         #expect(text.contains("llm_requests_total{role=\"chat\",outcome=\"success\"} 1\n"))
+        #expect(text.contains("llm_replies_total{ending=\"own_end\"} 0\n"))
+        #expect(text.contains("llm_replies_total{ending=\"ellipsis\"} 1\n"))
+        #expect(text.contains("llm_role_reloads_total{outcome=\"failed\"} 1\n"))
+        #expect(text.contains("llm_role_last_reload_successful 0\n"))
+        metrics.contracts.countReload(.success)
+        #expect(metrics.render().contains("llm_role_last_reload_successful 1\n"))
         #expect(text.contains("llm_requests_total{role=\"other\",outcome=\"failed\"} 1\n"))
         #expect(text.contains("llm_e2e_request_latency_seconds_bucket{role=\"chat\",le=\"0.025\"} 0\n"))
         #expect(text.contains("llm_e2e_request_latency_seconds_bucket{role=\"chat\",le=\"0.05\"} 1\n"))

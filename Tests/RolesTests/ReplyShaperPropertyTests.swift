@@ -7,6 +7,7 @@ import Testing
     @Test(arguments: 0..<8)
     func theReplyDependsOnTheTextAlone(_ seed: Int) throws {
         var random = SeededGenerator(state: UInt64(seed))
+        var cases = (ownEnd: 0, afterSentence: 0, ellipsis: 0)
         for _ in 0..<500 {
             let limit = try #require([1, 2, 3, 5, 8, 13, 60].randomElement(using: &random))
             let text = RandomText.make(&random)
@@ -22,7 +23,20 @@ import Testing
             }
             #expect(expected.text.count <= limit)
             #expect(expected.text.unicodeScalars.count <= 4 * limit + 1)
+            var shaper = ReplyShaper(maxCharacters: limit)
+            _ = shaper.append(text)
+            switch (shaper.finish(modelEnded: modelEnded), shaper.text) {
+            case (let end, _) where end.reason == .stop:
+                #expect(!end.isCut)
+                cases.ownEnd += 1
+            case (let end, let reply) where end.isCut:
+                #expect(reply.last == "…" || reply.unicodeScalars.last == "…")
+                cases.ellipsis += 1
+            default: cases.afterSentence += 1
+            }
         }
+        print("replies by their end, seed \(seed): \(cases)")
+        #expect(cases.ownEnd > 50 && cases.afterSentence > 50 && cases.ellipsis > 50)
     }
 }
 

@@ -8,7 +8,7 @@ import Testing
 
 @testable import Service
 
-@Suite struct ClassifyEndpointTests {
+@Suite(.serialized) struct ClassifyEndpointTests {
     static let shared = Result { try TestEngine() }
     let test: TestEngine
     let service: MainService

@@ -123,6 +123,8 @@ import Testing
         let blocker = try own.engine.scheduler.submit(
             GenerationRequest(prompt: [1, 2, 3], maxNewTokens: 900, bannedTokens: [256, 257, 258])
         )
+        // Else the label, which goes ahead of replies, might be the first.
+        while own.engine.scheduler.snapshot.running == 0 { usleep(1_000) }
         let book = own.engine.book
         let label = GenerationRequest(prompt: [1], maxNewTokens: 4, constraint: book.judges["mood"]?.scorer)
         let waiting = try own.engine.scheduler.submit(label)
