@@ -153,7 +153,7 @@ def run_inside(namespace: str, command: list, log) -> subprocess.Popen:
 class Cluster:
     """nginx and its responders, named 1, 2 and so on: instances on one machine, or machines with one each."""
 
-    def __init__(self, folder: Path, upstreams: str, cache: bool = False):
+    def __init__(self, folder: Path, upstreams: str, cache: bool = False, responder=Responder):
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self.label = f"qwen-{os.getpid()}-{next(NUMBERS)}"
@@ -167,7 +167,7 @@ class Cluster:
             else:
                 for n in range(1, 1 + {"one": 1, "instances": 2, "three": 3}[upstreams]):
                     place = folder if upstreams == "one" else folder / str(n)
-                    self.responders[str(n)] = Responder(place, self.front)
+                    self.responders[str(n)] = responder(place, self.front)
             with (folder / "nginx.log").open("ab") as log:
                 self.nginx = run_inside(self.front, [NGINX, "-p", folder, "-c", configuration], log)
             for name in self.responders:
