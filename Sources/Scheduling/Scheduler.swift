@@ -137,8 +137,8 @@ package final class Scheduler: Sendable {
     /// Most labels that may be outstanding at once, and so in one `submitAll`.
     package var labelCapacity: Int { options.capacity(of: .label) }
 
-    /// Whether fewer labels are outstanding now; others may be quicker.
-    package var hasRoomForLabel: Bool { queue.hasRoom(in: .label) }
+    /// Whether a batch under way may submit one more label now, and leave others room; they may be quicker.
+    package var hasRoomForLabel: Bool { queue.hasRoomForMore(in: .label) }
 
     private func enqueue(_ requests: [GenerationRequest]) throws(AdmissionError) -> [Job] {
         do throws(AdmissionError) {

@@ -43,8 +43,9 @@ final class SubmissionQueue: Sendable {
         }
     }
 
-    func hasRoom(in lane: Lane) -> Bool {
-        state.withLock { $0.places[lane] < options.capacity(of: lane) }
+    /// Whether a request of many parts may send the next one: a quarter of the places is left to others.
+    func hasRoomForMore(in lane: Lane) -> Bool {
+        state.withLock { $0.places[lane] < max(1, options.capacity(of: lane) * 3 / 4) }
     }
 
     /// Whether the lane has places for all of the jobs, and whether each can be expected to start in time.

@@ -27,18 +27,19 @@ struct LabelBatch {
         }
     }
 
-    /// Verdicts in the texts' order. A queue too full for the first texts is an error; later ones wait for room.
+    /// Verdicts in the texts' order. A queue too full for the first text is an error; later ones wait for room.
     ///
     /// - Parameters:
-    ///   - patience: the first texts have to start in time, all to be judged; nil: as long as it takes.
+    ///   - patience: the first text has to start in time, all to be judged; nil: as long as it takes.
     ///   - isClientGone: asked again and again; once true, what is under way is cancelled.
     func verdicts(_ patience: Patience? = nil, isClientGone: () -> Bool) throws(Interruption) -> [LabelVerdict] {
-        // The first text of a role without a pinned prefix computes it for the others.
-        let first = min(judge.cacheSpace == nil ? window : 1, texts.count)
-        var pending = try Interruption.of { () throws(APIError) in
-            try submit(0..<first, startWithin: patience?.secondsToStart)
-        }
+        // One place is all that it takes to be let in.
+        var pending = [
+            try Interruption.of { () throws(APIError) in try submit(0, startWithin: patience?.secondsToStart) }
+        ]
         var verdicts: [LabelVerdict] = []
+        // The first text of a role without a pinned prefix computes it for the others.
+        if judge.cacheSpace == nil { try refill(&pending, from: 1, patience, isClientGone) }
         while let (work, handle) = pending.first {
             let result = try handle.result(patience, isClientGone: isClientGone)
             verdicts.append(try Interruption.of { () throws(APIError) in try work.verdict(result) })
@@ -58,9 +59,10 @@ struct LabelBatch {
         var next = start
         while next < texts.count, pending.count < window {
             if engine.scheduler.hasRoomForLabel {
-                pending += try Interruption.of { () throws(APIError) in
-                    try submit(next..<next + 1, startWithin: patience?.secondsToAnswer)
+                let added = try Interruption.of { () throws(APIError) in
+                    try submit(next, startWithin: patience?.secondsToAnswer)
                 }
+                pending.append(added)
                 next += 1
             } else if pending.isEmpty {
                 if isClientGone() { throw .clientGone }
@@ -72,17 +74,15 @@ struct LabelBatch {
         }
     }
 
-    private func submit(_ range: Range<Int>, startWithin seconds: Double?) throws(APIError) -> [Pending] {
-        var works: [LabelWork] = []
-        for index in range {
-            do throws(PromptError) {
-                works.append(try engine.labelWork(judge, [Message(author: .user, content: texts[index])]))
-            } catch {
-                throw APIError(error, source: source(index))
-            }
+    private func submit(_ index: Int, startWithin seconds: Double?) throws(APIError) -> Pending {
+        let work: LabelWork
+        do throws(PromptError) {
+            work = try engine.labelWork(judge, [Message(author: .user, content: texts[index])])
+        } catch {
+            throw APIError(error, source: source(index))
         }
         do {
-            return Array(zip(works, try engine.scheduler.submitAll(works.map { $0.request.starting(within: seconds) })))
+            return (work, try engine.scheduler.submit(work.request.starting(within: seconds)))
         } catch {
             throw APIError(error)
         }
