@@ -51,7 +51,7 @@ import Tokenization
     private func generation(_ engine: RoleEngine, _ role: Role, _ messages: [Message]) throws -> GenerationRequest {
         switch try engine.replyWork(role, messages, ReplyOptions(maxTokens: 8), owner: nil).work {
         case .generation(let request): return request
-        case .fixed: throw ServiceError("a fixed reply")
+        case .choice, .fixed: throw ServiceError("nothing that the model writes")
         }
     }
 
