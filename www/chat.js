@@ -1,6 +1,6 @@
 // The chat page: what is shown and typed. Text from people and from the model goes in by textContent only.
 
-import { ChatError, Conversation, characters, maxCharacters } from "/conversation.js";
+import { ChatError, Conversation, characters, maxCharacters, setKey } from "/conversation.js";
 import { isEnglish, say } from "/language.js";
 
 const byId = (id) => document.getElementById(id);
@@ -49,13 +49,35 @@ function following(change) {
   if (atEnd) scroller.scrollTop = scroller.scrollHeight;
 }
 
-function showFailure(reply, text, retry) {
-  const box = element("div", "failure");
-  box.setAttribute("role", "alert");
+/** A field for the API key and its button. */
+function keyForm(retry) {
+  const form = element("form", "key");
+  const field = element("input", "");
+  field.type = "password";
+  field.required = true;
+  field.autocomplete = "off";
+  field.placeholder = say("API 密钥", "API key");
+  field.setAttribute("aria-label", field.placeholder);
+  form.append(field, element("button", "", say("使用", "Use it")));
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    setKey(field.value.trim());
+    retry();
+  });
+  return form;
+}
+
+function retryButton(retry) {
   const button = element("button", "", say("重试", "Try again"));
   button.type = "button";
   button.addEventListener("click", retry);
-  box.append(element("span", "", text), button);
+  return button;
+}
+
+function showFailure(reply, text, needsKey, retry) {
+  const box = element("div", "failure");
+  box.setAttribute("role", "alert");
+  box.append(element("span", "", text), needsKey ? keyForm(retry) : retryButton(retry));
   reply.bubble.hidden = reply.bubble.textContent === "";
   reply.message.append(box);
 }
@@ -89,7 +111,7 @@ async function ask(text) {
     }
   } catch (error) {
     const words = error instanceof ChatError ? error.message : say("页面出错了，请重试。", "The page failed; please try again.");
-    following(() => showFailure(reply, words, () => {
+    following(() => showFailure(reply, words, error.needsKey === true, () => {
       if (running) return;
       asked.message.remove();
       reply.message.remove();

@@ -18,13 +18,38 @@ export function characters(text) {
   return segmenter ? [...segmenter.segment(text)].length : [...text].length;
 }
 
+/** Where this tab keeps the API key, if the server asks for one: until the tab is closed. */
+const keyItem = "api-key";
+
+export function setKey(key) {
+  sessionStorage.setItem(keyItem, key);
+}
+
+function authorization() {
+  const key = sessionStorage.getItem(keyItem);
+  return key ? { Authorization: `Bearer ${key}` } : {};
+}
+
 /** What went wrong, in words for the person at the screen. */
-export class ChatError extends Error {}
+export class ChatError extends Error {
+  /** An API key is missing or wrong. */
+  needsKey = false;
+}
+
+function keyError() {
+  const hasKey = sessionStorage.getItem(keyItem) !== null;
+  const error = new ChatError(hasKey
+    ? say("这个密钥不对，请检查后再试。", "This API key is not accepted; please check it and try again.")
+    : say("这里需要 API 密钥。", "An API key is needed here."));
+  error.needsKey = true;
+  return error;
+}
 
 async function httpError(response) {
   const body = await response.json().catch(() => null);
   const detail = body?.error?.message ?? `HTTP ${response.status}`;
   switch (response.status) {
+    case 401: return keyError();
     case 413: return new ChatError(say("对话太长了，请开始新对话再试。", "The conversation is too long; please start a new one."));
     case 429: return new ChatError(say("现在有点忙，请稍等片刻再试。", "It is busy right now; please wait a moment and try again."));
     case 502: case 503: case 504:
@@ -76,7 +101,7 @@ export class Conversation {
   async *#chunks(messages, signal) {
     const response = await fetch("/v1/chat/completions", {
       method: "POST",
-      headers: { "Content-Type": "application/json" },
+      headers: { "Content-Type": "application/json", ...authorization() },
       body: JSON.stringify({ model: "chat", stream: true, cache_salt: this.#salt, messages }),
       signal,
     });

@@ -15,6 +15,8 @@ package struct APIError: Error, Equatable, CustomStringConvertible {
     package var mayRetry = true
     /// Methods of a 405's Allow header.
     package var allow: String?
+    /// A 401 asks for a key (RFC 6750).
+    package var challenge: String? { status == 401 ? "Bearer" : nil }
 
     package var description: String { message }
 
@@ -73,6 +75,28 @@ package struct APIError: Error, Equatable, CustomStringConvertible {
             \(TrainedRoles.remedy)
             """
         return APIError(404, "invalid_request_error", message, param: "model", code: "role_not_trained")
+    }
+
+    static func missingKey() -> APIError {
+        let message = "no API key: send yours as 'Authorization: Bearer KEY'"
+        return APIError(401, "invalid_request_error", message, code: "missing_api_key")
+    }
+
+    static func wrongKey() -> APIError {
+        let message = "the API key is not valid; ask whoever runs this server for one"
+        return APIError(401, "invalid_request_error", message, code: "invalid_api_key")
+    }
+
+    static func keyRateExceeded(rate: Int, retryAfter seconds: Int) -> APIError {
+        let message = "your API key has made its \(rate) requests of this minute; try again in \(seconds) s"
+        var error = APIError(429, "rate_limit_error", message, code: "rate_limit_exceeded")
+        error.retryAfter = seconds
+        return error
+    }
+
+    static func roleNotAllowed(_ role: String, allowed: [String]) -> APIError {
+        let message = "your API key does not open '\(role.prefix(64))', only \(allowed.joined(separator: ", "))"
+        return APIError(403, "permission_error", message, param: "model", code: "model_not_allowed")
     }
 
     init(_ error: BodyError) {

@@ -4,6 +4,8 @@ import Scheduling
 
 /// What is known of an exchange for its log line and metrics; holds no text of the user's.
 struct CallRecord {
+    /// The name of the client's API key.
+    var key: String?
     var role: String?
     var streamed = false
     var promptTokens = 0

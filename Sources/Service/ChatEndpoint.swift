@@ -52,6 +52,7 @@ struct ChatEndpoint {
         var request = try ChatRequest(body: body)
         let book = engine.book
         let role = try book.role(request.model)
+        try call.access.check(role.name)
         record.role = role.name
         record.streamed = request.stream
         var reply: ReplyPlan?
@@ -60,7 +61,7 @@ struct ChatEndpoint {
             try request.checkLabels(of: role, engine.tokenizer)
             if let work = try labelWork(role, request.messages, book) { labels.append(work) }
         } else {
-            let owner = ConversationOwner(salt: request.cacheSalt, address: call.clientAddress)
+            let owner = call.owner(salt: request.cacheSalt)
             if let choices = request.choices { try request.checkAnswers(choices, engine.tokenizer) }
             reply = try prompted { try engine.replyWork(role, request.messages, request.replyOptions, owner: owner) }
             // System messages may stand anywhere, also last.

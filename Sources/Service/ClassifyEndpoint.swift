@@ -57,6 +57,7 @@ struct ClassifyEndpoint {
         case .role(let name):
             let book = engine.book
             let role = try book.role(name)
+            try call.access.check(role.name)
             record.role = role.name
             guard let judge = book.judges[role.name] else {
                 throw .invalid(
@@ -66,8 +67,9 @@ struct ClassifyEndpoint {
             }
             return judge
         case .adHoc(let role):
+            try call.access.check(role.name)
             record.role = role.name
-            return try engine.judge(role, for: ConversationOwner(salt: nil, address: call.clientAddress))
+            return try engine.judge(role, for: call.owner(salt: nil))
         }
     }
 

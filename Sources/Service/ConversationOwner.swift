@@ -16,11 +16,14 @@ enum ConversationOwner: Equatable {
     case terminal
 
     /// nil: neither a salt nor an address is known, so nothing is kept.
-    init?(salt: String?, address: String?) {
+    ///
+    /// - Parameter key: the name of the client's API key; holders of different keys share nothing.
+    init?(salt: String?, address: String?, key: String? = nil) {
+        let holder = key.map { "\($0)/" } ?? ""
         if let salt {
-            self = .salt(salt)
+            self = .salt(holder + salt)
         } else if let address, !address.isEmpty {
-            self = .address(address)
+            self = .address(holder + address)
         } else {
             return nil
         }

@@ -10,6 +10,10 @@ package struct Call: Sendable {
     package var clientAddress: String?
     /// The client's `X-Request-Timeout-Ms`.
     package var timeout: String?
+    /// The client's `Authorization`.
+    package var authorization: String?
+    /// What its key allows.
+    package var access = Access.open
 
     package init(
         method: String,
@@ -17,7 +21,8 @@ package struct Call: Sendable {
         id: String,
         body: Result<[UInt8], BodyError>,
         clientAddress: String? = nil,
-        timeout: String? = nil
+        timeout: String? = nil,
+        authorization: String? = nil
     ) {
         self.method = method
         self.path = path
@@ -25,6 +30,11 @@ package struct Call: Sendable {
         self.body = body
         self.clientAddress = clientAddress
         self.timeout = timeout
+        self.authorization = authorization
+    }
+
+    func owner(salt: String?) -> ConversationOwner? {
+        ConversationOwner(salt: salt, address: clientAddress, key: access.name)
     }
 
     init(_ request: borrowing Request) {
@@ -34,7 +44,8 @@ package struct Call: Sendable {
             id: Identifier.request(request.parameter("REQUEST_ID")),
             body: request.body,
             clientAddress: request.parameter("REMOTE_ADDR"),
-            timeout: request.parameter("HTTP_X_REQUEST_TIMEOUT_MS")
+            timeout: request.parameter("HTTP_X_REQUEST_TIMEOUT_MS"),
+            authorization: request.parameter("HTTP_AUTHORIZATION")
         )
     }
 }
@@ -73,6 +84,7 @@ package struct Response: Sendable {
         if let seconds = error.retryAfter { headers.append(("Retry-After", String(seconds))) }
         if !error.mayRetry { headers.append(("X-Should-Retry", "false")) }
         if let methods = error.allow { headers.append(("Allow", methods)) }
+        if let scheme = error.challenge { headers.append(("WWW-Authenticate", scheme)) }
     }
 }
 

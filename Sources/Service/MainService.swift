@@ -1,4 +1,5 @@
 package import FastCGI
+import Glibc
 package import Logging
 import Metrics
 import Roles
@@ -8,12 +9,19 @@ package struct MainService: Sendable {
     private let state: ServiceState
     private let logger: Logger
     private let limits: RequestLimits
+    private let keys: KeyRing
     private let gate = PreparationGate()
     private let startTime = Int(WallClock.now())
 
-    package init(state: ServiceState, limits: RequestLimits = RequestLimits(), logger: Logger) {
+    package init(
+        state: ServiceState,
+        limits: RequestLimits = RequestLimits(),
+        keys: KeyRing = KeyRing(nil),
+        logger: Logger
+    ) {
         self.state = state
         self.limits = limits
+        self.keys = keys
         self.logger = logger
     }
 
@@ -62,11 +70,14 @@ package struct MainService: Sendable {
         _ endpoint: inout Router.Endpoint?,
         _ sink: inout some ResponseSink & ~Copyable
     ) throws(Interruption) {
+        var call = call
         let engine: RoleEngine
         let body: [UInt8]
         let patience: Patience
         do throws(APIError) {
             endpoint = try Router.route(call.method, call.path, in: Router.main)
+            call.access = try keys.admit(call.authorization, now: Self.steadyNanoseconds)
+            record.key = call.access.name
             engine = try state.engine()
             patience = try limits.patience(header: call.timeout)
             switch call.body {
@@ -90,10 +101,16 @@ package struct MainService: Sendable {
             try endpoint.respond(to: call, body: body, record: &record, sink: &sink)
         case .model:
             let name = Router.tail(of: call.path, "/v1/models/{model}") ?? ""
-            let role = try Interruption.of { () throws(APIError) in try engine.book.role(name) }
+            let role = try Interruption.of { () throws(APIError) in
+                let role = try engine.book.role(name)
+                try call.access.check(role.name)
+                return role
+            }
             sink.send(Response(json: model(role.name)), requestID: call.id)
         default:
-            let list: JSONValue = ["object": "list", "data": .array(engine.roles.names.map(model))]
+            let list: JSONValue = [
+                "object": "list", "data": .array(engine.roles.names.filter(call.access.allows).map(model)),
+            ]
             sink.send(Response(json: list), requestID: call.id)
         }
     }
@@ -112,6 +129,12 @@ package struct MainService: Sendable {
 
     private func model(_ name: String) -> JSONValue {
         ["id": .string(name), "object": "model", "created": .integer(startTime), "owned_by": .string(Build.name)]
+    }
+
+    private static var steadyNanoseconds: UInt64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
     }
 
     private static func outcome(_ error: APIError) -> RequestOutcome {
@@ -135,6 +158,7 @@ package struct MainService: Sendable {
             "outcome": "\(outcome.rawValue)", "seconds": .stringConvertible(seconds.rounded(decimals: 4)),
         ]
         if record.controlTexts > 0 { metadata["control_texts"] = .stringConvertible(record.controlTexts) }
+        if let key = record.key { metadata["key"] = "\(key)" }
         if let role = record.role {
             metadata["role"] = "\(role)"
             metadata["prompt_tokens"] = .stringConvertible(record.promptTokens)

@@ -15,6 +15,7 @@ package final class Server: ServiceLifecycle.Service {
     private let file: ModelFile
     private let offer: RoleOffer
     private let state: ServiceState
+    private let keys: KeyRing
     private let main: Listener
     private let ops: Listener
     /// Whether systemd keeps the main socket while no process serves it.
@@ -29,6 +30,7 @@ package final class Server: ServiceLifecycle.Service {
         do {
             file = try ModelFile.open(options.model)
             offer = try RoleOffer(directory: options.rolesDirectory, trained: try TrainedRoles(of: file))
+            keys = KeyRing(try options.keyFile.map { path throws(ServiceError) in try KeyFile(path: path).keys })
             var inherited = try ListeningSocket.inherited()
             let mainSocket = try inherited.removeValue(forKey: "main") ?? .bind(path: options.mainSocket)
             isActivated = mainSocket.ownedPath == nil
@@ -70,7 +72,10 @@ package final class Server: ServiceLifecycle.Service {
             closeListeners()
             throw error
         }
-        let reloader = RoleReloader { [self] in reloadRoles() }
+        let reloader = RoleReloader { [self] in
+            reloadRoles()
+            reloadKeys()
+        }
         try? await gracefulShutdown()  // throws only when cancelled, which ends the service as well
         reloader.cancel()
         try await onThread("drain") { [self] in drain() }
@@ -86,7 +91,7 @@ package final class Server: ServiceLifecycle.Service {
     }
 
     private func startMain() throws {
-        let service = MainService(state: state, limits: options.requestLimits, logger: logger)
+        let service = MainService(state: state, limits: options.requestLimits, keys: keys, logger: logger)
         try main.start(handler: { service.serve($0, &$1) }, onDrop: logDrop)
     }
 
@@ -151,6 +156,17 @@ package final class Server: ServiceLifecycle.Service {
         } catch {
             state.metrics.contracts.countReload(.failed)
             logger.error("roles not reloaded; the old ones stay", metadata: ["error": "\(error)"])
+        }
+    }
+
+    private func reloadKeys() {
+        guard let path = options.keyFile else { return }
+        do {
+            let next = try KeyFile(path: path).keys
+            keys.replace(next)
+            logger.info("keys reloaded", metadata: ["keys": .stringConvertible(next.count)])
+        } catch {
+            logger.error("keys not reloaded; the old ones stay", metadata: ["error": "\(error)"])
         }
     }
 

@@ -5,6 +5,8 @@ package import Scheduling
 package struct ServerOptions: Sendable {
     package var model: String
     package var rolesDirectory: String
+    /// The file of API keys; nil: none are asked for.
+    package var keyFile: String?
     /// Paths to bind when systemd passed no sockets named `main` and `ops`.
     package var mainSocket: String
     package var opsSocket: String

@@ -10,7 +10,7 @@ struct QwenAllInOne: AsyncParsableCommand {
         subcommands: [
             Serve.self, Classify.self, Chat.self, Evaluate.self,
             Convert.self, Synthesize.self, Inspect.self, Tokenize.self, Logits.self, Perplexity.self,
-            Bench.self,
+            Bench.self, Keys.self,
         ]
     )
 }

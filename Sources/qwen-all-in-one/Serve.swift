@@ -12,13 +12,14 @@ struct Serve: AsyncParsableCommand {
         abstract: "Answer FastCGI requests until SIGTERM.",
         discussion: """
             Sockets that systemd passes under the names main and ops are used; else the given paths are bound (mode 0660).
-            SIGHUP reads the roles again.
+            SIGHUP reads the roles and the keys again.
 
             Example: qwen-all-in-one serve --socket /run/main.sock --ops-socket /run/ops.sock
             """
     )
 
     @OptionGroup var engine: EngineOptions
+    @Option(help: "A file of API keys, made by `keys add`; without it, everyone may use the API.") var keys: String?
     @Option(help: "Unix socket for the API.") var socket = ".run/main.sock"
     @Option(help: "Unix socket for health, metrics and status.") var opsSocket = ".run/ops.sock"
     @Option(help: "Requests that may wait beyond those in the batch.") var queue = 64
@@ -62,6 +63,7 @@ struct Serve: AsyncParsableCommand {
             opsSocket: opsSocket,
             scheduler: scheduler
         )
+        options.keyFile = keys
         options.workers = workers
         options.bodyLimit = bodyLimit
         options.drainLimit = .seconds(drainSeconds)
