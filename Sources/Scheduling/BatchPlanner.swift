@@ -18,7 +18,9 @@ struct BatchPlanner {
     let prefillChunk: Int
 
     /// Rows for each demand, in the demands' order (that of admission). All decode rows come first. While there are any,
-    /// prompts get at most prefillChunk rows together. Labels go ahead of chats, which keep a quarter.
+    /// prompts get at most prefillChunk rows together. Labels go ahead of chats, which keep a quarter. Among the labels, and
+    /// among the chats, the oldest prompt gets half, so that long ones end; those with the fewest rows left get the rest, so
+    /// that short ones need not wait for that.
     func plan(_ demands: [Demand]) -> [Int] {
         var rows = Array(repeating: 0, count: demands.count)
         var left = maxRows
@@ -34,12 +36,16 @@ struct BatchPlanner {
         let keptForChats = min(wantedByChats, left / 4)
         func give(_ kind: Demand.Kind, _ budget: Int) {
             var budget = budget
-            for (index, demand) in demands.enumerated() where demand.kind == kind {
-                let share = min(budget, demand.rows - rows[index])
+            func give(_ index: Int, atMost limit: Int) {
+                let share = min(limit, budget, demands[index].rows - rows[index])
                 rows[index] += share
                 budget -= share
                 left -= share
             }
+            let waiting = demands.indices.filter { demands[$0].kind == kind }
+            if let oldest = waiting.first { give(oldest, atMost: (budget + 1) / 2) }
+            let byRowsLeft = waiting.map { (left: demands[$0].rows - rows[$0], index: $0) }.sorted(by: <)
+            for (_, index) in byRowsLeft { give(index, atMost: budget) }
         }
         give(.label, left - keptForChats)
         give(.chat, left)

@@ -29,6 +29,14 @@ import Testing
         #expect(plan([(.chat, 100), (.chat, 100)]) == [100, 28])
     }
 
+    @Test func shortPromptsNeedNotWaitForAnOlderLongOne() {
+        #expect(plan([(.chat, 300), (.chat, 35), (.decode, 1)]) == [32, 32, 1])
+        #expect(plan([(.chat, 300), (.chat, 50), (.chat, 20), (.decode, 1)]) == [32, 12, 20, 1])
+        #expect(plan([(.label, 100), (.label, 20)]) == [100, 20])
+        // Whatever comes, the oldest gets half.
+        #expect(plan([(.chat, 300), (.decode, 1)] + Array(repeating: (.chat, 5), count: 14))[0] == 32)
+    }
+
     @Test func nothingWantedNothingPlanned() {
         #expect(plan([]) == [])
     }

@@ -44,6 +44,31 @@ import Testing
         #expect(streams.allSatisfy { $0.outcome.reason == .length })
     }
 
+    @Test func aShortPromptNeedsNotWaitForLongOnes() throws {
+        let bench = makeBench()
+        let long = try (0..<2).map { try bench.submit(reply(prompt(2000, seed: $0), 2)) }
+        bench.engine.step()
+        let short = try bench.submit(reply(prompt(40, seed: 7), 20))
+        bench.engine.step()
+        #expect(short.outcome.tokens.count == 1)
+        bench.runAll()
+        #expect(long.allSatisfy { $0.outcome.reason == .length })
+    }
+
+    /// The oldest prompt goes on by half of each chunk.
+    @Test func shortRepliesThatKeepComingDoNotHoldALongPromptUp() throws {
+        let bench = makeBench()
+        let long = try bench.submit(reply(prompt(640, seed: 1), 1))
+        var chats: [Job] = []
+        var steps = 0
+        while long.outcome.ending == nil, steps < 100 {
+            try fill(&chats, to: 10, bench) { reply(prompt(30, seed: $0), 4) }
+            bench.engine.step()
+            steps += 1
+        }
+        #expect(steps <= 640 / 32)
+    }
+
     @Test func labelsThatKeepComingLeaveAReplyItsQuarter() throws {
         let bench = makeBench()
         var labels: [Job] = []
