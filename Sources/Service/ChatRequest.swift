@@ -44,7 +44,7 @@ package struct ChatRequest: Sendable, Equatable {
     private static let unaltered = "tokens keep the probabilities that the model gives them; leave it out"
     private static let textOnly = "replies are plain text; leave it out"
     /// Parameters that are taken with these values only: those that change nothing.
-    private static let neutral: [(name: String, values: [JSONValue], reason: String)] = [
+    static let neutral: [(name: String, values: [JSONValue], reason: String)] = [
         ("n", [1], "one choice per request"),
         ("frequency_penalty", [0, .number(0)], unaltered),
         ("presence_penalty", [0, .number(0)], unaltered),
@@ -61,7 +61,7 @@ package struct ChatRequest: Sendable, Equatable {
         ("verbosity", [], textOnly),
         ("web_search_options", [], textOnly),
     ]
-    private static let allowed = read.union(ignored).union(neutral.map(\.name))
+    static let allowed = read.union(ignored).union(neutral.map(\.name))
 
     package init(body: [UInt8]) throws(APIError) {
         let reader = try RequestReader(body, allowed: Self.allowed)

@@ -15,7 +15,7 @@ package struct ClassifyRequest: Sendable, Equatable {
     /// `input` was an array, though perhaps of one text.
     package var isArray: Bool
 
-    private static let allowed: Set<String> = ["model", "input", "labels", "instruction", "abstain_below", "user"]
+    static let allowed: Set<String> = ["model", "input", "labels", "instruction", "abstain_below", "user"]
 
     package init(body: [UInt8]) throws(APIError) {
         let reader = try RequestReader(body, allowed: Self.allowed)

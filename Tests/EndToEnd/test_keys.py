@@ -40,6 +40,7 @@ def ring(tmp_path_factory):
     ring.add("alice", "--rate", "1000")
     ring.add("bob", "--roles", "sentiment", "--rate", "1000")
     ring.add("slow", "--rate", "2")
+    ring.add("steady", "--rate", "60")
     return ring
 
 
@@ -127,6 +128,15 @@ def test_a_key_has_a_rate(client_of, ring):
     assert 1 <= int(caught.value.response.headers["retry-after"]) <= 30
     assert caught.value.code == "rate_limit_exceeded"
     client_of(ring.secrets["alice"]).models.list()
+
+
+def test_the_client_waits_as_it_is_told(guarded, ring):
+    with guarded.client() as transport:
+        client = openai.OpenAI(
+            base_url=f"{guarded.url}/v1", api_key=ring.secrets["steady"], http_client=transport, max_retries=4)
+        # A minute's worth at once, then one a second.
+        tries = [client.models.with_raw_response.list().retries_taken for _ in range(63)]
+    assert max(tries) > 0
 
 
 def test_a_reload_takes_keys_in_and_out(guarded, client_of, ring):

@@ -299,6 +299,23 @@ def test_the_request_id_is_the_clients_own_or_a_new_one(server, client):
     assert caught.value.request_id == "my-failure-1"
 
 
+def test_an_error_amid_a_stream_is_raised(client):
+    """The time for the answer runs out after the stream has begun."""
+    for milliseconds in range(10, 3_000, 10):
+        chunks = []
+        try:
+            for chunk in create(client, stream=True, extra_headers={"X-Request-Timeout-Ms": str(milliseconds)}):
+                chunks.append(chunk)
+        except openai.APIStatusError:
+            assert chunks == []  # before the stream
+        except openai.APIError as error:
+            assert chunks and error.body["message"] and error.body["type"]
+            break
+    else:
+        pytest.fail("no stream was broken off")
+    assert text(client)
+
+
 # --- LangChain
 
 
