@@ -19,6 +19,9 @@ typedef struct heads_job {
     const ck_engine *engine;
     const ck_heads *h;
     const ck_places *at;
+    size_t rows;
+    const ck_activations *out;   // of attention
+    bool quantize;
 } heads_job;
 
 /// Rotates the pairs (x[i], x[i + half]) of one head, then scales.
@@ -47,36 +50,45 @@ static void store_head(const ck_kernels *kernels, const float *x, size_t n, void
     for (size_t d = 0; d < n; d++) ((uint16_t *)cache)[at + d * step] = halves[d];
 }
 
-static void store_row(void *context, size_t row) {
-    const heads_job *job = context;
+/// One KV head of a row and its queries.
+static void store_row(const heads_job *job, size_t row, size_t head) {
     const ck_heads *h = job->h;
-    const size_t half = h->head_dim / 2, head_block = ck_head_block(h->head_dim, h->head_stride);
+    const size_t half = h->head_dim / 2, shared = h->heads / h->kv_heads;
     const float *cosines = job->at->cosines + row * half, *sines = job->at->sines + row * half;
     const int32_t position = job->at->positions[row];
     const size_t block = (size_t)job->at->tables[row][position / CK_BLOCK], token = (size_t)position % CK_BLOCK;
-    size_t at = block * h->kv_heads * head_block;
+    const size_t from = row * h->kv_stride + head * h->head_dim;
+    const size_t k = (block * h->kv_heads + head) * ck_head_block(h->head_dim, h->head_stride);
+    const size_t v = k + h->head_dim * CK_BLOCK + token * h->head_stride;
 
     const float scale = 1 / sqrtf((float)h->head_dim);
-    for (size_t head = 0; head < h->heads; head++)
-        rotate(h->q + row * h->q_stride + head * h->head_dim, cosines, sines, half, scale);
-    for (size_t head = 0; head < h->kv_heads; head++, at += head_block) {
-        const size_t from = row * h->kv_stride + head * h->head_dim, v = at + h->head_dim * CK_BLOCK;
-        rotate(h->k + from, cosines, sines, half, 1);
-        store_head(job->engine->kernels, h->k + from, h->head_dim, h->cache, h->wide, at + token, CK_BLOCK);
-        store_head(job->engine->kernels, h->v + from, h->head_dim, h->cache, h->wide, v + token * h->head_stride, 1);
-    }
+    for (size_t q = head * shared; q < (head + 1) * shared; q++)
+        rotate(h->q + row * h->q_stride + q * h->head_dim, cosines, sines, half, scale);
+    rotate(h->k + from, cosines, sines, half, 1);
+    store_head(job->engine->kernels, h->k + from, h->head_dim, h->cache, h->wide, k + token, CK_BLOCK);
+    store_head(job->engine->kernels, h->v + from, h->head_dim, h->cache, h->wide, v, 1);
+}
+
+// A token's key takes one value of each of many lines: some tokens of one head go together, while the lines are near.
+enum { STORED_ROWS = 8 };
+
+static void store_rows(void *context, size_t index) {
+    const heads_job *job = context;
+    const size_t head = index % job->h->kv_heads, first = index / job->h->kv_heads * STORED_ROWS;
+    for (size_t row = first; row < first + STORED_ROWS && row < job->rows; row++) store_row(job, row, head);
 }
 
 void ck_rope_and_store(const ck_engine *engine, const ck_heads *heads, const ck_places *places, size_t rows) {
-    heads_job job = {engine, heads, places};
-    ck_pool_run(engine->pool, store_row, &job, rows);
+    heads_job job = {.engine = engine, .h = heads, .at = places, .rows = rows};
+    ck_pool_run(engine->pool, store_rows, &job, (rows + STORED_ROWS - 1) / STORED_ROWS * heads->kv_heads);
 }
 
-/// All queries of a group's rows that read one KV head, four at a time.
+/// All queries of a group's rows that read one KV head, as many at a time as the kernel takes.
 static void attend_group(void *context, size_t index) {
     const heads_job *job = context;
     const ck_heads *h = job->h;
-    const size_t group = index / h->kv_heads, kv_head = index % h->kv_heads, shared = h->heads / h->kv_heads;
+    const size_t groups = job->at->group_count, shared = h->heads / h->kv_heads;
+    const size_t group = index % groups, kv_head = index / groups;
     const size_t first = (size_t)job->at->groups[group], end = (size_t)job->at->groups[group + 1];
     const size_t head_block = ck_head_block(h->head_dim, h->head_stride);
     ck_queries queries = {
@@ -88,16 +100,30 @@ static void attend_group(void *context, size_t index) {
         const size_t row = first + query / shared;
         const size_t at = row * h->q_stride + (kv_head * shared + query % shared) * h->head_dim;
         queries.q[queries.count] = h->q + at;
-        queries.out[queries.count] = h->out + at;
+        queries.out[queries.count] = job->out->values + at;
         queries.position[queries.count++] = job->at->positions[row];
-        if (queries.count == CK_MAX_QUERIES || query + 1 == (end - first) * shared) {
+        if (queries.count == job->engine->kernels->queries || query + 1 == (end - first) * shared) {
             job->engine->kernels->attention(&queries);
             queries.count = 0;
         }
     }
+    const size_t span = shared * h->head_dim, at = kv_head * span;
+    for (size_t row = first; row < end && job->quantize; row++)
+        ck_quantize_part(job->engine->kernels, job->out->values + row * h->q_stride + at, job->out, row, at, span);
 }
 
-void ck_attend(const ck_engine *engine, const ck_heads *heads, const ck_places *places) {
-    heads_job job = {engine, heads, places};
+static void quantize_row(void *context, size_t row) {
+    const heads_job *job = context;
+    const ck_activations *out = job->out;
+    ck_quantize_part(job->engine->kernels, out->values + row * out->stride, out, row, 0, out->stride);
+}
+
+void ck_attend(const ck_engine *engine, const ck_heads *heads, const ck_places *places, const ck_activations *out,
+               bool quantize) {
+    const size_t span = heads->heads / heads->kv_heads * heads->head_dim;
+    const bool inline_blocks = span % CK_BLOCK == 0;   // no block belongs to two KV heads
+    const size_t rows = (size_t)places->groups[places->group_count];
+    heads_job job = {engine, heads, places, rows, out, quantize && inline_blocks};
     ck_pool_run(engine->pool, attend_group, &job, places->group_count * heads->kv_heads);
+    if (quantize && !inline_blocks) ck_pool_run(engine->pool, quantize_row, &job, rows);
 }

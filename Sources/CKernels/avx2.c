@@ -72,7 +72,7 @@ AVX2 void ck_avx2_to_f16(const float *x, uint16_t *y, size_t n) {
 const ck_kernels *ck_kernels_avx2(void) {
     static const ck_kernels kernels = {
         "avx2", ck_avx2_panels_f32, ck_avx2_panels_f16, ck_avx2_panels_bf16, ck_avx2_panels_q8_0, ck_avx2_panels_q4_0,
-        ck_avx2_rms_norm, ck_avx2_quantize, ck_avx2_swiglu, ck_avx2_to_f16, ck_avx2_attention, ck_avx2_exp, ck_avx2_peak,
+        ck_avx2_rms_norm, ck_avx2_quantize, ck_avx2_swiglu, ck_avx2_to_f16, ck_avx2_attention, ck_avx2_exp, ck_avx2_peak, 4,
     };
     __builtin_cpu_init();
     const int supported = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");

@@ -13,7 +13,10 @@ AVX2 static uint64_t floats(size_t rounds) {
     for (int i = 0; i < FLOAT_SUMS; i++) sum[i] = a;
     for (; rounds > 0; rounds--)
 #pragma clang loop unroll(full)
-        for (int i = 0; i < FLOAT_SUMS; i++) sum[i] = _mm256_fmadd_ps(a, a, sum[i]);
+        for (int i = 0; i < FLOAT_SUMS; i++) {
+            RENEW(a);
+            sum[i] = _mm256_fmadd_ps(a, a, sum[i]);
+        }
     for (int i = 0; i < FLOAT_SUMS; i++) RENEW(sum[i]);
     return FLOAT_SUMS * 8 * 2;
 }

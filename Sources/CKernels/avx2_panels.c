@@ -5,6 +5,19 @@
 #include <string.h>
 
 typedef enum { F32, F16, BF16 } float_type;
+enum { FLOAT_ROWS = 6 };
+
+/// Hands over one row's results of a panel, `at` outputs from the first.
+AVX2_INLINE void put(const ck_target *to, size_t row, size_t at, const __m256 values[2]) {
+    float *out = to->out + row * to->stride + at;
+#pragma clang loop unroll(full)
+    for (int i = 0; i < 2; i++) {
+        __m256 value = values[i];
+        if (to->bias) value = _mm256_add_ps(value, _mm256_loadu_ps(to->bias + at + 8 * i));
+        if (to->accumulate) value = _mm256_add_ps(_mm256_loadu_ps(out + 8 * i), value);
+        _mm256_storeu_ps(out + 8 * i, value);
+    }
+}
 
 AVX2_INLINE __m256 load_weights(const float_type type, const uint8_t *w) {
     if (type == F32) return _mm256_loadu_ps((const float *)w);
@@ -13,11 +26,11 @@ AVX2_INLINE __m256 load_weights(const float_type type, const uint8_t *w) {
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(half), 16));
 }
 
-/// R rows by P panels of floats; R·P <= 6 keeps the sums in registers.
+/// R rows by P panels of floats; R·P <= FLOAT_ROWS keeps the sums in registers.
 AVX2_INLINE void float_tile(const float_type type, const int R, const int P, const uint8_t *w, size_t columns,
-                            const float *x, size_t x_stride, float *y, size_t y_stride) {
+                            const float *x, size_t x_stride, const ck_target *to, size_t row, size_t at) {
     const size_t bytes = type == F32 ? 4 : 2, panel_bytes = columns * CK_PANEL * bytes;
-    __m256 sum[6][2];
+    __m256 sum[FLOAT_ROWS][2];
 #pragma clang loop unroll(full)
     for (int i = 0; i < R * P; i++) sum[i][0] = sum[i][1] = _mm256_setzero_ps();
     for (size_t k = 0; k < columns; k++) {
@@ -36,50 +49,43 @@ AVX2_INLINE void float_tile(const float_type type, const int R, const int P, con
 #pragma clang loop unroll(full)
     for (int r = 0; r < R; r++)
 #pragma clang loop unroll(full)
-        for (int p = 0; p < P; p++) {
-            _mm256_storeu_ps(y + (size_t)r * y_stride + (size_t)p * CK_PANEL, sum[r * P + p][0]);
-            _mm256_storeu_ps(y + (size_t)r * y_stride + (size_t)p * CK_PANEL + 8, sum[r * P + p][1]);
-        }
+        for (int p = 0; p < P; p++) put(to, row + (size_t)r, at + (size_t)p * CK_PANEL, sum[r * P + p]);
 }
 
+/// Rows are cut into tiles of nearly the same size: a small one leaves the multipliers waiting.
 AVX2_INLINE void float_panels(const float_type type, const uint8_t *w, size_t panels, size_t columns,
-                              const ck_activations *a, size_t first, size_t count, float *y, size_t y_stride) {
+                              const ck_activations *a, size_t first, size_t count, const ck_target *to) {
     const size_t panel_bytes = columns * CK_PANEL * (type == F32 ? 4 : 2), stride = a->stride;
-    const float *x = a->values + first * stride;
-    if (count == 1) {
-        // A single row has too few sums to hide the latency of FMA: two panels at a time.
-        for (; panels >= 2; panels -= 2, w += 2 * panel_bytes, y += 2 * CK_PANEL)
-            float_tile(type, 1, 2, w, columns, x, stride, y, y_stride);
-    }
-    for (; panels > 0; panels--, w += panel_bytes, y += CK_PANEL) {
-        size_t row = 0;
-        for (; row + 6 <= count; row += 6)
-            float_tile(type, 6, 1, w, columns, x + row * stride, stride, y + row * y_stride, y_stride);
-        const float *rest = x + row * stride;
-        float *target = y + row * y_stride;
-        switch (count - row) {
-        case 1: float_tile(type, 1, 1, w, columns, rest, stride, target, y_stride); break;
-        case 2: float_tile(type, 2, 1, w, columns, rest, stride, target, y_stride); break;
-        case 3: float_tile(type, 3, 1, w, columns, rest, stride, target, y_stride); break;
-        case 4: float_tile(type, 4, 1, w, columns, rest, stride, target, y_stride); break;
-        case 5: float_tile(type, 5, 1, w, columns, rest, stride, target, y_stride); break;
+    const size_t tiles = (count + FLOAT_ROWS - 1) / FLOAT_ROWS;
+    size_t p = 0;
+    // A single row has too few sums to hide the latency of FMA: two panels at a time.
+    for (; count == 1 && p + 2 <= panels; p += 2)
+        float_tile(type, 1, 2, w + p * panel_bytes, columns, a->values + first * stride, stride, to, 0, p * CK_PANEL);
+    for (; p < panels; p++)
+        for (size_t t = 0; t < tiles; t++) {
+            const size_t row = t * count / tiles;
+            const float *x = a->values + (first + row) * stride;
+#define CASE(R) case R: float_tile(type, R, 1, w + p * panel_bytes, columns, x, stride, to, row, p * CK_PANEL); break
+            switch ((t + 1) * count / tiles - row) {
+            CASE(1); CASE(2); CASE(3); CASE(4); CASE(5); CASE(FLOAT_ROWS);
+            }
+#undef CASE
         }
-    }
 }
 
 AVX2 void ck_avx2_panels_f32(const uint8_t *w, size_t panels, size_t columns, const ck_activations *x, size_t first,
-                             size_t count, float *y, size_t y_stride) {
-    float_panels(F32, w, panels, columns, x, first, count, y, y_stride);
+                             size_t count, const ck_target *to) {
+    float_panels(F32, w, panels, columns, x, first, count, to);
 }
 
 AVX2 void ck_avx2_panels_f16(const uint8_t *w, size_t panels, size_t columns, const ck_activations *x, size_t first,
-                             size_t count, float *y, size_t y_stride) {
-    float_panels(F16, w, panels, columns, x, first, count, y, y_stride);
+                             size_t count, const ck_target *to) {
+    float_panels(F16, w, panels, columns, x, first, count, to);
 }
 
 AVX2 void ck_avx2_panels_bf16(const uint8_t *w, size_t panels, size_t columns, const ck_activations *x, size_t first,
-                              size_t count, float *y, size_t y_stride) {
-    float_panels(BF16, w, panels, columns, x, first, count, y, y_stride);
+                              size_t count, const ck_target *to) {
+    float_panels(BF16, w, panels, columns, x, first, count, to);
 }
 
 enum { Q8_BYTES = 34 * CK_PANEL, Q4_BYTES = 18 * CK_PANEL, TILE = 4 };
@@ -148,7 +154,7 @@ AVX2_INLINE void q4_block(const int R, const uint8_t *units, const int8_t *x, si
 }
 
 AVX2_INLINE void quantised_tile(const int bytes, const int R, const uint8_t *w, size_t blocks, const int8_t *x,
-                                const float *scales, const int32_t *sums, float *y, size_t y_stride) {
+                                const float *scales, const int32_t *sums, const ck_target *to, size_t row, size_t at) {
     const size_t stride = blocks * CK_BLOCK;
     __m256 total[TILE][2];
 #pragma clang loop unroll(full)
@@ -166,39 +172,32 @@ AVX2_INLINE void quantised_tile(const int bytes, const int R, const uint8_t *w, 
         }
     }
 #pragma clang loop unroll(full)
-    for (int r = 0; r < R; r++) {
-        _mm256_storeu_ps(y + (size_t)r * y_stride, total[r][0]);
-        _mm256_storeu_ps(y + (size_t)r * y_stride + 8, total[r][1]);
-    }
+    for (int r = 0; r < R; r++) put(to, row + (size_t)r, at, total[r]);
 }
 
 AVX2_INLINE void quantised_panels(const int bytes, const uint8_t *w, size_t panels, size_t columns,
-                                  const ck_activations *a, size_t first, size_t count, float *y, size_t y_stride) {
+                                  const ck_activations *a, size_t first, size_t count, const ck_target *to) {
     const size_t blocks = columns / CK_BLOCK;   // columns == stride for quantised weights
-    for (; panels > 0; panels--, w += blocks * (size_t)bytes, y += CK_PANEL) {
+    for (size_t p = 0; p < panels; p++, w += blocks * (size_t)bytes)
         for (size_t row = 0; row < count; row += TILE) {
-            const size_t at = first + row;
-            const int8_t *x = a->quants + at * columns;
-            const float *scales = a->scales + at * blocks;
-            const int32_t *sums = a->sums + at * blocks;
-            float *target = y + row * y_stride;
-            switch (count - row) {
-            case 1: quantised_tile(bytes, 1, w, blocks, x, scales, sums, target, y_stride); break;
-            case 2: quantised_tile(bytes, 2, w, blocks, x, scales, sums, target, y_stride); break;
-            case 3: quantised_tile(bytes, 3, w, blocks, x, scales, sums, target, y_stride); break;
-            default: quantised_tile(bytes, TILE, w, blocks, x, scales, sums, target, y_stride); break;
+            const int8_t *x = a->quants + (first + row) * columns;
+            const float *scales = a->scales + (first + row) * blocks;
+            const int32_t *sums = a->sums + (first + row) * blocks;
+#define CASE(R) case R: quantised_tile(bytes, R, w, blocks, x, scales, sums, to, row, p * CK_PANEL); break
+            switch (count - row < TILE ? count - row : TILE) {
+            CASE(1); CASE(2); CASE(3); CASE(TILE);
             }
+#undef CASE
         }
-    }
 }
 
 AVX2 void ck_avx2_panels_q8_0(const uint8_t *w, size_t panels, size_t columns, const ck_activations *x, size_t first,
-                              size_t count, float *y, size_t y_stride) {
-    quantised_panels(Q8_BYTES, w, panels, columns, x, first, count, y, y_stride);
+                              size_t count, const ck_target *to) {
+    quantised_panels(Q8_BYTES, w, panels, columns, x, first, count, to);
 }
 
 AVX2 void ck_avx2_panels_q4_0(const uint8_t *w, size_t panels, size_t columns, const ck_activations *x, size_t first,
-                              size_t count, float *y, size_t y_stride) {
-    quantised_panels(Q4_BYTES, w, panels, columns, x, first, count, y, y_stride);
+                              size_t count, const ck_target *to) {
+    quantised_panels(Q4_BYTES, w, panels, columns, x, first, count, to);
 }
 #endif

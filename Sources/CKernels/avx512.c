@@ -2,7 +2,6 @@
 #include "avx512.h"
 
 #if defined(__x86_64__)
-#include "avx2.h"
 
 enum { SUMS = 12 };
 
@@ -27,8 +26,8 @@ static uint64_t peak(uint32_t type, size_t rounds) {
 const ck_kernels *ck_kernels_avx512(void) {
     static const ck_kernels kernels = {
         "avx512", ck_avx2_panels_f32, ck_avx2_panels_f16, ck_avx2_panels_bf16, ck_avx512_panels_q8_0,
-        ck_avx512_panels_q4_0, ck_avx2_rms_norm, ck_avx2_quantize, ck_avx2_swiglu, ck_avx2_to_f16, ck_avx2_attention,
-        ck_avx2_exp, peak,
+        ck_avx512_panels_q4_0, ck_avx2_rms_norm, ck_avx2_quantize, ck_avx2_swiglu, ck_avx2_to_f16, ck_avx512_attention,
+        ck_avx2_exp, peak, CK_MAX_QUERIES,
     };
     __builtin_cpu_init();
     const int supported = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&

@@ -4,7 +4,14 @@
 #if defined(__x86_64__)
 #include <string.h>
 
-enum { Q8_BYTES = 34 * CK_PANEL, Q4_BYTES = 18 * CK_PANEL, TILE = 12, AHEAD = 4096 };
+enum { Q8_BYTES = 34 * CK_PANEL, Q4_BYTES = 18 * CK_PANEL, TILE = 12, AHEAD = 2048 };
+
+/// Hands over one row's results of a panel, `at` outputs from the first.
+AVX512_INLINE void put(const ck_target *to, size_t row, size_t at, __m512 value) {
+    float *out = to->out + row * to->stride + at;
+    if (to->bias) value = _mm512_add_ps(value, _mm512_loadu_ps(to->bias + at));
+    _mm512_storeu_ps(out, to->accumulate ? _mm512_add_ps(_mm512_loadu_ps(out), value) : value);
+}
 
 /// sum[r] += the products of four inputs, the same ones for all outputs, with four unsigned weights of each output.
 AVX512_INLINE void add_products(const int R, __m512i weights, const int8_t *x, size_t stride, __m512i *sum) {
@@ -43,20 +50,22 @@ AVX512_INLINE void block_sums(const int bytes, const int R, const uint8_t *units
     }
 }
 
-/// R rows by one panel.
+/// R rows by one panel, to the outputs from `at` on. The first tile of a panel fetches the panel behind it, `next` bytes
+/// further, while it computes.
 AVX512_INLINE void tile(const int bytes, const int R, const uint8_t *w, size_t blocks, const ck_activations *a,
-                        size_t first, float *y, size_t y_stride) {
+                        size_t first, size_t next, const ck_target *to, size_t row, size_t at) {
     const size_t stride = a->stride, x_blocks = stride / CK_BLOCK;
     const int8_t *x = a->quants + first * stride;
     const float *scales = a->scales + first * x_blocks;
     const int32_t *sums = a->sums + first * x_blocks;
+    const size_t ahead = R == 1 ? AHEAD : next;   // a single row waits for memory: what it needs next counts
     __m512 total[TILE];
 #pragma clang loop unroll(full)
     for (int r = 0; r < R; r++) total[r] = _mm512_setzero_ps();
     for (size_t b = 0; b < blocks; b++, w += bytes, x += CK_BLOCK) {
-        if (R == 1)   // a single row waits for memory
 #pragma clang loop unroll(full)
-            for (int line = 0; line < bytes; line += 64) _mm_prefetch((const char *)w + AHEAD + line, _MM_HINT_T0);
+        for (int line = 0; line < bytes && ahead > 0; line += 64)
+            _mm_prefetch((const char *)w + ahead + line, _MM_HINT_T1);
         __m512i sum[TILE];
         block_sums(bytes, R, w + 2 * CK_PANEL, x, stride, sums + b, x_blocks, sum);
         const __m512 scale = _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)w));
@@ -67,18 +76,17 @@ AVX512_INLINE void tile(const int bytes, const int R, const uint8_t *w, size_t b
         }
     }
 #pragma clang loop unroll(full)
-    for (int r = 0; r < R; r++) _mm512_storeu_ps(y + (size_t)r * y_stride, total[r]);
+    for (int r = 0; r < R; r++) put(to, row + (size_t)r, at, total[r]);
 }
 
 /// Rows are cut into tiles of nearly the same size: a small one leaves the multipliers waiting.
 AVX512_INLINE void panels_of(const int bytes, const uint8_t *w, size_t panels, size_t columns, const ck_activations *x,
-                             size_t first, size_t count, float *y, size_t y_stride) {
+                             size_t first, size_t count, const ck_target *to) {
     const size_t blocks = columns / CK_BLOCK, tiles = (count + TILE - 1) / TILE;
-    for (; panels > 0; panels--, w += blocks * (size_t)bytes, y += CK_PANEL)
+    for (size_t p = 0; p < panels; p++, w += blocks * (size_t)bytes)
         for (size_t t = 0; t < tiles; t++) {
-            const size_t row = t * count / tiles, at = first + row;
-            float *target = y + row * y_stride;
-#define CASE(R) case R: tile(bytes, R, w, blocks, x, at, target, y_stride); break
+            const size_t row = t * count / tiles, next = t == 0 ? blocks * (size_t)bytes : 0;
+#define CASE(R) case R: tile(bytes, R, w, blocks, x, first + row, next, to, row, p * CK_PANEL); break
             switch ((t + 1) * count / tiles - row) {
             CASE(1); CASE(2); CASE(3); CASE(4); CASE(5); CASE(6);
             CASE(7); CASE(8); CASE(9); CASE(10); CASE(11); CASE(TILE);
@@ -88,12 +96,12 @@ AVX512_INLINE void panels_of(const int bytes, const uint8_t *w, size_t panels, s
 }
 
 AVX512 void ck_avx512_panels_q8_0(const uint8_t *w, size_t panels, size_t columns, const ck_activations *x, size_t first,
-                                  size_t count, float *y, size_t y_stride) {
-    panels_of(Q8_BYTES, w, panels, columns, x, first, count, y, y_stride);
+                                  size_t count, const ck_target *to) {
+    panels_of(Q8_BYTES, w, panels, columns, x, first, count, to);
 }
 
 AVX512 void ck_avx512_panels_q4_0(const uint8_t *w, size_t panels, size_t columns, const ck_activations *x, size_t first,
-                                  size_t count, float *y, size_t y_stride) {
-    panels_of(Q4_BYTES, w, panels, columns, x, first, count, y, y_stride);
+                                  size_t count, const ck_target *to) {
+    panels_of(Q4_BYTES, w, panels, columns, x, first, count, to);
 }
 #endif

@@ -24,6 +24,15 @@ static inline float sum_lanes(const float lanes[8]) {
     return (four[0] + four[2]) + (four[1] + four[3]);
 }
 
+/// Hands over one row's results of a panel, `at` outputs from the first.
+static inline void put(const ck_target *to, size_t row, size_t at, const float *values) {
+    float *out = to->out + row * to->stride + at;
+    for (size_t j = 0; j < CK_PANEL; j++) {
+        const float value = to->bias ? values[j] + to->bias[at + j] : values[j];
+        out[j] = to->accumulate ? out[j] + value : value;
+    }
+}
+
 #define SUM_COLUMNS(TYPE, CONVERT)                                                                          \
     for (size_t row = 0; row < count; row++) {                                                              \
         const float *values = x->values + (first + row) * x->stride;                                        \
@@ -33,22 +42,22 @@ static inline float sum_lanes(const float lanes[8]) {
             for (size_t k = 0; k < columns; k++, lane += CK_PANEL)                                          \
                 for (size_t j = 0; j < CK_PANEL; j++)                                                       \
                     sum[j] = multiply_add(values[k], CONVERT(lane[j]), sum[j]);                             \
-            memcpy(y + row * y_stride + panel * CK_PANEL, sum, sizeof sum);                                 \
+            put(to, row, panel * CK_PANEL, sum);                                                            \
         }                                                                                                   \
     }
 
 static void panels_f32(const uint8_t *w, size_t panels, size_t columns, const ck_activations *x, size_t first,
-                       size_t count, float *y, size_t y_stride) {
+                       size_t count, const ck_target *to) {
     SUM_COLUMNS(float, )
 }
 
 static void panels_f16(const uint8_t *w, size_t panels, size_t columns, const ck_activations *x, size_t first,
-                       size_t count, float *y, size_t y_stride) {
+                       size_t count, const ck_target *to) {
     SUM_COLUMNS(uint16_t, ck_from_f16)
 }
 
 static void panels_bf16(const uint8_t *w, size_t panels, size_t columns, const ck_activations *x, size_t first,
-                        size_t count, float *y, size_t y_stride) {
+                        size_t count, const ck_target *to) {
     SUM_COLUMNS(uint16_t, ck_from_bf16)
 }
 
@@ -70,8 +79,7 @@ static void dot_q4_0(const uint8_t *units, const int8_t *quants, int32_t *sum) {
 }
 
 static inline void panels_quantised(block_dot *dot, size_t block_bytes, const uint8_t *w, size_t panels,
-                                    size_t columns, const ck_activations *x, size_t first, size_t count, float *y,
-                                    size_t y_stride) {
+                                    size_t columns, const ck_activations *x, size_t first, size_t count, const ck_target *to) {
     const size_t blocks = columns / CK_BLOCK;
     for (size_t row = 0; row < count; row++) {
         const int8_t *quants = x->quants + (first + row) * x->stride;
@@ -87,19 +95,19 @@ static inline void panels_quantised(block_dot *dot, size_t block_bytes, const ui
                     total[j] = multiply_add((float)sum[j], scale, total[j]);
                 }
             }
-            memcpy(y + row * y_stride + panel * CK_PANEL, total, sizeof total);
+            put(to, row, panel * CK_PANEL, total);
         }
     }
 }
 
 static void panels_q8_0(const uint8_t *w, size_t panels, size_t columns, const ck_activations *x, size_t first,
-                        size_t count, float *y, size_t y_stride) {
-    panels_quantised(dot_q8_0, 34 * CK_PANEL, w, panels, columns, x, first, count, y, y_stride);
+                        size_t count, const ck_target *to) {
+    panels_quantised(dot_q8_0, 34 * CK_PANEL, w, panels, columns, x, first, count, to);
 }
 
 static void panels_q4_0(const uint8_t *w, size_t panels, size_t columns, const ck_activations *x, size_t first,
-                        size_t count, float *y, size_t y_stride) {
-    panels_quantised(dot_q4_0, 18 * CK_PANEL, w, panels, columns, x, first, count, y, y_stride);
+                        size_t count, const ck_target *to) {
+    panels_quantised(dot_q4_0, 18 * CK_PANEL, w, panels, columns, x, first, count, to);
 }
 
 static void rms_norm(const float *x, const float *weight, size_t n, size_t stride, float eps, float *y) {
@@ -192,7 +200,7 @@ static void attention(const ck_queries *queries) {
 const ck_kernels *ck_kernels_generic(void) {
     static const ck_kernels kernels = {
         "generic", panels_f32, panels_f16, panels_bf16, panels_q8_0, panels_q4_0,
-        rms_norm, quantize, swiglu, to_f16, attention, exp_all, NULL,
+        rms_norm, quantize, swiglu, to_f16, attention, exp_all, NULL, CK_MAX_QUERIES,
     };
     return &kernels;
 }

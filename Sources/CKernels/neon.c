@@ -44,9 +44,18 @@ NEON_INLINE float32x4_t exponential(float32x4_t x) {
     return vreinterpretq_f32_s32(vaddq_s32(vreinterpretq_s32_f32(p), vshlq_n_s32(vcvtq_s32_f32(n), 23)));
 }
 
+/// Hands over one row's results of a panel, `at` outputs from the first.
+NEON_INLINE void put(const ck_target *to, size_t row, size_t at, const float32x4_t values[VECTORS]) {
+    float *out = to->out + row * to->stride + at;
+    UNROLL for (int i = 0; i < VECTORS; i++) {
+        const float32x4_t value = to->bias ? vaddq_f32(values[i], vld1q_f32(to->bias + at + 4 * i)) : values[i];
+        vst1q_f32(out + 4 * i, to->accumulate ? vaddq_f32(vld1q_f32(out + 4 * i), value) : value);
+    }
+}
+
 /// R rows by one panel of floats.
 NEON_INLINE void float_tile(const float_type type, const int R, const uint8_t *w, size_t columns, const float *x,
-                            size_t x_stride, float *y, size_t y_stride) {
+                            size_t x_stride, const ck_target *to, size_t row, size_t at) {
     float32x4_t sum[FLOAT_ROWS][VECTORS];
     UNROLL for (int r = 0; r < R; r++)
         UNROLL for (int i = 0; i < VECTORS; i++) sum[r][i] = vdupq_n_f32(0);
@@ -57,24 +66,22 @@ NEON_INLINE void float_tile(const float_type type, const int R, const uint8_t *w
             UNROLL for (int i = 0; i < VECTORS; i++)
                 sum[r][i] = vfmaq_n_f32(sum[r][i], lanes[i], x[(size_t)r * x_stride + k]);
     }
-    UNROLL for (int r = 0; r < R; r++)
-        UNROLL for (int i = 0; i < VECTORS; i++) vst1q_f32(y + (size_t)r * y_stride + 4 * i, sum[r][i]);
+    UNROLL for (int r = 0; r < R; r++) put(to, row + (size_t)r, at, sum[r]);
 }
 
 NEON_INLINE void float_panels(const float_type type, const uint8_t *w, size_t panels, size_t columns,
-                              const ck_activations *a, size_t first, size_t count, float *y, size_t y_stride) {
+                              const ck_activations *a, size_t first, size_t count, const ck_target *to) {
     const size_t panel_bytes = columns * CK_PANEL * (type == F32 ? 4 : 2), stride = a->stride;
-    for (; panels > 0; panels--, w += panel_bytes, y += CK_PANEL)
+    for (size_t p = 0; p < panels; p++, w += panel_bytes)
         for (size_t row = 0; row < count; row += FLOAT_ROWS) {
             const float *x = a->values + (first + row) * stride;
-            float *target = y + row * y_stride;
             switch (count - row) {
-            case 1: float_tile(type, 1, w, columns, x, stride, target, y_stride); break;
-            case 2: float_tile(type, 2, w, columns, x, stride, target, y_stride); break;
-            case 3: float_tile(type, 3, w, columns, x, stride, target, y_stride); break;
-            case 4: float_tile(type, 4, w, columns, x, stride, target, y_stride); break;
-            case 5: float_tile(type, 5, w, columns, x, stride, target, y_stride); break;
-            default: float_tile(type, FLOAT_ROWS, w, columns, x, stride, target, y_stride); break;
+            case 1: float_tile(type, 1, w, columns, x, stride, to, row, p * CK_PANEL); break;
+            case 2: float_tile(type, 2, w, columns, x, stride, to, row, p * CK_PANEL); break;
+            case 3: float_tile(type, 3, w, columns, x, stride, to, row, p * CK_PANEL); break;
+            case 4: float_tile(type, 4, w, columns, x, stride, to, row, p * CK_PANEL); break;
+            case 5: float_tile(type, 5, w, columns, x, stride, to, row, p * CK_PANEL); break;
+            default: float_tile(type, FLOAT_ROWS, w, columns, x, stride, to, row, p * CK_PANEL); break;
             }
         }
 }
@@ -134,7 +141,7 @@ NEON_INLINE void q4_block(const int R, const int8_t *units, const int8_t *x, siz
 }
 
 NEON_INLINE void quantised_tile(const int bytes, const int R, const uint8_t *w, size_t blocks, const int8_t *x,
-                                const float *scales, float *y, size_t y_stride) {
+                                const float *scales, const ck_target *to, size_t row, size_t at) {
     const size_t stride = blocks * CK_BLOCK;
     float32x4_t total[INTEGER_ROWS][VECTORS];
     UNROLL for (int r = 0; r < R; r++)
@@ -152,31 +159,29 @@ NEON_INLINE void quantised_tile(const int bytes, const int R, const uint8_t *w, 
             }
         }
     }
-    UNROLL for (int r = 0; r < R; r++)
-        UNROLL for (int i = 0; i < VECTORS; i++) vst1q_f32(y + (size_t)r * y_stride + 4 * i, total[r][i]);
+    UNROLL for (int r = 0; r < R; r++) put(to, row + (size_t)r, at, total[r]);
 }
 
 NEON_INLINE void quantised_panels(const int bytes, const uint8_t *w, size_t panels, size_t columns,
-                                  const ck_activations *a, size_t first, size_t count, float *y, size_t y_stride) {
+                                  const ck_activations *a, size_t first, size_t count, const ck_target *to) {
     const size_t blocks = columns / CK_BLOCK;   // columns == stride for quantised weights
-    for (; panels > 0; panels--, w += blocks * (size_t)bytes, y += CK_PANEL)
+    for (size_t p = 0; p < panels; p++, w += blocks * (size_t)bytes)
         for (size_t row = 0; row < count; row += INTEGER_ROWS) {
             const int8_t *x = a->quants + (first + row) * columns;
             const float *scales = a->scales + (first + row) * blocks;
-            float *target = y + row * y_stride;
             switch (count - row) {
-            case 1: quantised_tile(bytes, 1, w, blocks, x, scales, target, y_stride); break;
-            case 2: quantised_tile(bytes, 2, w, blocks, x, scales, target, y_stride); break;
-            case 3: quantised_tile(bytes, 3, w, blocks, x, scales, target, y_stride); break;
-            default: quantised_tile(bytes, INTEGER_ROWS, w, blocks, x, scales, target, y_stride); break;
+            case 1: quantised_tile(bytes, 1, w, blocks, x, scales, to, row, p * CK_PANEL); break;
+            case 2: quantised_tile(bytes, 2, w, blocks, x, scales, to, row, p * CK_PANEL); break;
+            case 3: quantised_tile(bytes, 3, w, blocks, x, scales, to, row, p * CK_PANEL); break;
+            default: quantised_tile(bytes, INTEGER_ROWS, w, blocks, x, scales, to, row, p * CK_PANEL); break;
             }
         }
 }
 
 #define PANELS(NAME, BODY, KIND)                                                                                \
     static void NAME(const uint8_t *w, size_t panels, size_t columns, const ck_activations *x, size_t first,    \
-                     size_t count, float *y, size_t y_stride) {                                                 \
-        BODY(KIND, w, panels, columns, x, first, count, y, y_stride);                                           \
+                     size_t count, const ck_target *to) {                                                       \
+        BODY(KIND, w, panels, columns, x, first, count, to);                                                    \
     }
 PANELS(panels_f32, float_panels, F32)
 PANELS(panels_f16, float_panels, F16)
@@ -340,7 +345,7 @@ static void attention(const ck_queries *queries) {
 const ck_kernels *ck_kernels_neon(void) {
     static const ck_kernels kernels = {
         "neon", panels_f32, panels_f16, panels_bf16, panels_q8_0, panels_q4_0,
-        rms_norm, quantize, swiglu, to_f16, attention, exp_all, NULL,
+        rms_norm, quantize, swiglu, to_f16, attention, exp_all, NULL, 4,
     };
     return &kernels;
 }

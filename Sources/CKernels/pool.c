@@ -1,4 +1,4 @@
-// One 64-bit ticket holds the number of tasks and the next one to take. A task is taken by compare-and-swap, so a
+// One 64-bit ticket holds the number of tasks and the next one to take. Tasks are taken by compare-and-swap, so a
 // thread that comes late finds either a task of the current run or none; nobody waits for threads that took nothing.
 #include "pool.h"
 
@@ -41,15 +41,18 @@ static uint64_t nanoseconds(void) {
 
 static inline bool has_task(uint64_t ticket) { return (uint32_t)ticket < (uint32_t)(ticket >> 32); }
 
-/// Takes and runs tasks until none is left.
+/// Takes and runs tasks until none is left: a share of those that are left at a time, ever smaller ones, so that
+/// threads rarely meet at the ticket and still end together (Polychronopoulos and Kuck 1987).
 static void work_off(ck_pool *pool) {
     uint64_t ticket = atomic_load(&pool->ticket);
     while (has_task(ticket)) {
-        if (!atomic_compare_exchange_weak(&pool->ticket, &ticket, ticket + 1)) continue;
-        const size_t count = ticket >> 32;
-        pool->task(pool->context, (uint32_t)ticket);
+        const size_t count = ticket >> 32, next = (uint32_t)ticket;
+        const size_t left = count - next, threads = pool->started + 1;
+        const size_t share = left / (2 * threads) + count / (16 * threads) + 1, taken = share < left ? share : left;
+        if (!atomic_compare_exchange_weak(&pool->ticket, &ticket, ticket + taken)) continue;
+        for (size_t index = next; index < next + taken; index++) pool->task(pool->context, index);
         // After the last task is counted the caller may return and start the next run.
-        if (atomic_fetch_add(&pool->done, 1) + 1 == count && atomic_load(&pool->caller_parked)) {
+        if (atomic_fetch_add(&pool->done, taken) + taken == count && atomic_load(&pool->caller_parked)) {
             pthread_mutex_lock(&pool->mutex);
             pthread_cond_signal(&pool->finished);
             pthread_mutex_unlock(&pool->mutex);

@@ -41,8 +41,7 @@ extension ComputeContext {
                 count = outputs.count
                 places.group_count = group(outputs.lazy.map { rows[Int($0)] })
             }
-            ck_attend(&engine, &heads, &places)
-            if layer.oProj.takesQuantizedInput { ck_quantize_rows(&engine, &attention, 0, count) }
+            ck_attend(&engine, &heads, &places, &attention, layer.oProj.takesQuantizedInput)
             var oProj = residual(layer.oProj)
             ck_project(&engine, &oProj, nil, nil, &attention, 0, count)
 
@@ -57,8 +56,7 @@ extension ComputeContext {
                 layer.mlpTakesQuantizedInput
             )
             var (gateProj, upProj) = (layer.gateProj.packed, layer.upProj.packed)
-            ck_swiglu(&engine, &gateProj, &upProj, &normed, count, mlp.values, mlp.stride)
-            if layer.downProj.takesQuantizedInput { ck_quantize_rows(&engine, &mlp, 0, count) }
+            ck_swiglu(&engine, &gateProj, &upProj, &normed, count, &mlp, layer.downProj.takesQuantizedInput)
             var downProj = residual(layer.downProj)
             ck_project(&engine, &downProj, nil, nil, &mlp, 0, count)
         }
@@ -161,7 +159,6 @@ extension ComputeContext {
             q: act.query,
             k: act.key,
             v: act.value,
-            out: act.attention.values,
             q_stride: act.attention.stride,
             kv_stride: act.kvStride,
             cache: cache.layer(index),

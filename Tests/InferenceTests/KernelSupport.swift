@@ -93,7 +93,10 @@ func product(_ kernels: UnsafePointer<ck_kernels>, _ m: TestMatrix, _ x: TestRow
     let outputs = (m.matrix.rows + 15) / 16 * 16
     var (y, rows) = ([Float](repeating: .nan, count: count * outputs), x.rows)
     let panels = try #require(ck_panels_for(kernels, m.matrix.type))
-    panels(m.matrix.data, outputs / 16, m.matrix.columns, &rows, first, count, &y, outputs)
+    y.withUnsafeMutableBufferPointer { y in
+        var target = ck_target(out: y.baseAddress, stride: outputs, bias: nil, accumulate: false)
+        panels(m.matrix.data, outputs / 16, m.matrix.columns, &rows, first, count, &target)
+    }
     return y
 }
 

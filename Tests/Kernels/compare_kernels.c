@@ -211,10 +211,14 @@ static void compare_product(ck_pool *pool, uint32_t type, size_t rows, size_t co
     const ck_activations x = make_activations(FIRST + MOST_ROWS, columns, kind);
     const size_t panels = (rows + CK_PANEL - 1) / CK_PANEL, y_stride = panels * CK_PANEL + GAP;
     const size_t y_bytes = MOST_ROWS * y_stride * sizeof(float);
+    float *bias = allocate(panels * CK_PANEL * sizeof(float));
+    for (size_t i = 0; i < panels * CK_PANEL; i++) bias[i] = random_float(-12, 3);
     for (size_t count = 1; count <= MOST_ROWS; count++) {
         float *a = allocate(y_bytes), *b = allocate(y_bytes);   // filled alike: what lies between rows stays
-        ck_panels_for(tested, type)(m.data, panels, columns, &x, FIRST, count, a, y_stride);
-        ck_panels_for(portable, type)(m.data, panels, columns, &x, FIRST, count, b, y_stride);
+        const float *added = count % 3 == 1 ? bias : NULL;
+        const ck_target to_a = {a, y_stride, added, count % 4 == 2}, to_b = {b, y_stride, added, count % 4 == 2};
+        ck_panels_for(tested, type)(m.data, panels, columns, &x, FIRST, count, &to_a);
+        ck_panels_for(portable, type)(m.data, panels, columns, &x, FIRST, count, &to_b);
         char detail[96];
         snprintf(detail, sizeof detail, "type %u, %zu x %zu, %zu rows, kind %zu", type, rows, columns, count, kind);
         expect_same("panels", detail, a, b, y_bytes);
@@ -230,6 +234,7 @@ static void compare_product(ck_pool *pool, uint32_t type, size_t rows, size_t co
     for (size_t i = 0; i < 7; i++)
         free((void *[]){source, data, x.values, x.quants, x.scales, x.sums, unpacked}[i]);
     free(decoded);
+    free(bias);
 }
 
 static void compare_products(bool integers_only) {
@@ -252,7 +257,21 @@ static void compare_products(bool integers_only) {
 
 // Attention.
 
-/// Four queries over three scattered blocks, the rest of the cache full of large values.
+/// Attention of any number of queries, as many at a time as the set takes.
+static void attend(const ck_kernels *set, const ck_queries *all) {
+    for (size_t first = 0; first < all->count; first += set->queries) {
+        ck_queries some = *all;
+        some.count = all->count - first < set->queries ? all->count - first : set->queries;
+        for (size_t i = 0; i < some.count; i++) {
+            some.q[i] = all->q[first + i];
+            some.out[i] = all->out[first + i];
+            some.position[i] = all->position[first + i];
+        }
+        set->attention(&some);
+    }
+}
+
+/// Some queries over three scattered blocks, the rest of the cache full of large values.
 static void compare_attention_at(size_t head_dim, bool wide, size_t count) {
     enum { BLOCKS = 4, PLACES = 8 };
     static const int32_t table[] = {3, 0, 2};
@@ -278,7 +297,7 @@ static void compare_attention_at(size_t head_dim, bool wide, size_t count) {
                 queries.out[i] = out[set] + i * head_dim;
                 queries.position[i] = places[(place + 3 * i) % PLACES];
             }
-            (set ? portable : tested)->attention(&queries);
+            attend(set ? portable : tested, &queries);
         }
         char detail[64];
         snprintf(detail, sizeof detail, "head of %zu, %zu queries, %s", head_dim, count, wide ? "F32" : "F16");

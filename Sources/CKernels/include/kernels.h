@@ -21,7 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { CK_PANEL = 16, CK_BLOCK = 32, CK_MAX_HEAD = 256, CK_MAX_QUERIES = 4 };
+enum { CK_PANEL = 16, CK_BLOCK = 32, CK_MAX_HEAD = 256, CK_MAX_QUERIES = 8 };
 enum { CK_F32 = 0, CK_F16 = 1, CK_Q4_0 = 2, CK_Q8_0 = 8, CK_BF16 = 30 };
 
 /// A packed matrix; `data` holds ceil(rows/16) panels, 32-byte aligned.
@@ -53,9 +53,17 @@ typedef struct ck_queries {
     size_t head_dim, head_stride;
 } ck_queries;
 
-/// y[r·y_stride + 16·p + j] for `panels` panels from `w` and the rows first..<first+count of x.
+/// Where the products of some rows go.
+typedef struct ck_target {
+    float *out;          // (rows, stride)
+    size_t stride;
+    const float *bias;   // added to every row; NULL for none
+    bool accumulate;     // adds to what `out` holds
+} ck_target;
+
+/// out[r·stride + 16·p + j] for `panels` panels from `w` and the rows first..<first+count of x.
 typedef void ck_panels_fn(const uint8_t *w, size_t panels, size_t columns, const ck_activations *x, size_t first,
-                          size_t count, float *y, size_t y_stride);
+                          size_t count, const ck_target *to);
 
 /// The kernels of one instruction set. Sets with fused multiply-add give the same bits: those of generic.c built for such
 /// a processor. Without it, sums of floats round another way. Arguments are finite, but for those of to_f16 and exp.
@@ -77,6 +85,8 @@ typedef struct ck_kernels {
     /// Runs the instructions of products with a type's weights on registers; returns the operations of one round (a
     /// multiply-add counts as two). NULL where nobody has written it.
     uint64_t (*peak)(uint32_t type, size_t rounds);
+    /// The most queries of one call of attention.
+    size_t queries;
 } ck_kernels;
 
 /// Portable C; always there.

@@ -23,14 +23,13 @@ typedef struct ck_places {
     const int32_t *positions;
     const int32_t *const *tables;   // block table of the row's sequence
     const float *cosines, *sines;   // (rows, headDim/2)
-    const int32_t *groups;          // starts of runs of up to 4 rows of one sequence, then the number of rows
+    const int32_t *groups;          // starts of runs of up to CK_MAX_QUERIES rows of one sequence, then the number of rows
     size_t group_count;
 } ck_places;
 
 /// Queries, keys and values of one layer and its part of the KV cache.
 typedef struct ck_heads {
     float *q, *k, *v;               // (rows, *_stride)
-    float *out;                     // (rows, q_stride)
     size_t q_stride, kv_stride;
     void *cache;                    // the layer's blocks
     bool wide;                      // the cache holds F32
@@ -45,16 +44,17 @@ void ck_embed(const ck_engine *engine, const ck_matrix *table, const int32_t *to
 void ck_norm_rows(const ck_engine *engine, const float *x, size_t rows, const float *weight, size_t n, float eps,
                   const ck_activations *out, bool quantize);
 
-/// Quantises rows first..<first+rows of x.
-void ck_quantize_rows(const ck_engine *engine, const ck_activations *x, size_t first, size_t rows);
+/// Quantises `count` values, whole blocks, to the columns from `at` on of a row of `out`.
+void ck_quantize_part(const ck_kernels *kernels, const float *values, const ck_activations *out, size_t row, size_t at,
+                      size_t count);
 
 /// Up to three products of the same input in one pass; k and v may be NULL.
 void ck_project(const ck_engine *engine, const ck_projection *q, const ck_projection *k, const ck_projection *v,
                 const ck_activations *x, size_t first, size_t rows);
 
-/// out = silu(gate·x) · (up·x); both matrices have the same shape.
+/// out = silu(gate·x) · (up·x); both matrices have the same shape. Quantised, `out` has no values.
 void ck_swiglu(const ck_engine *engine, const ck_matrix *gate, const ck_matrix *up, const ck_activations *x,
-               size_t rows, float *out, size_t out_stride);
+               size_t rows, const ck_activations *out, bool quantize);
 
 /// out[i] = row tokens[i] of W · row `row` of x; the same bits as in the full product.
 void ck_project_some(const ck_engine *engine, const ck_matrix *weights, const int32_t *tokens, size_t count,
@@ -67,8 +67,9 @@ void ck_rope_angles(const int32_t *positions, size_t rows, const float *frequenc
 /// Rotates q (scaled by 1/sqrt(headDim)) and k (NeoX halves) and writes k and v to the cache.
 void ck_rope_and_store(const ck_engine *engine, const ck_heads *heads, const ck_places *places, size_t rows);
 
-/// Causal attention of every row over its sequence's cache.
-void ck_attend(const ck_engine *engine, const ck_heads *heads, const ck_places *places);
+/// out (of q_stride) = causal attention of every row over its sequence's cache, quantised too if asked for.
+void ck_attend(const ck_engine *engine, const ck_heads *heads, const ck_places *places, const ck_activations *out,
+               bool quantize);
 
 /// Values that one block of one KV head takes in the cache.
 static inline size_t ck_head_block(size_t head_dim, size_t head_stride) { return CK_BLOCK * (head_dim + head_stride); }
