@@ -5,6 +5,9 @@
 #include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
+#include <errno.h>
+#include <stdint.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 
@@ -19,6 +22,26 @@ static inline int cf_unix_socket(void) { return socket(AF_UNIX, SOCK_STREAM | SO
 
 /// A counter descriptor that a thread can poll on to be woken.
 static inline int cf_eventfd(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
+
+/// A set of descriptors to wait for.
+static inline int cf_watch(void) { return epoll_create1(EPOLL_CLOEXEC); }
+
+/// Adds a descriptor whose key `cf_watch_next` returns once, when its peer closes or (events: EPOLLIN) it can be read.
+static inline int cf_watch_add(int watch, int descriptor, uint64_t key, uint32_t events) {
+    struct epoll_event event = {.events = events | EPOLLRDHUP | EPOLLONESHOT, .data = {.u64 = key}};
+    return epoll_ctl(watch, EPOLL_CTL_ADD, descriptor, &event);
+}
+
+static inline void cf_watch_remove(int watch, int descriptor) { epoll_ctl(watch, EPOLL_CTL_DEL, descriptor, NULL); }
+
+/// Waits for the next key; UINT64_MAX when that is impossible.
+static inline uint64_t cf_watch_next(int watch) {
+    struct epoll_event event;
+    int count;
+    do count = epoll_wait(watch, &event, 1, -1);
+    while (count == 0 || (count < 0 && errno == EINTR));
+    return count == 1 ? event.data.u64 : UINT64_MAX;
+}
 
 /// Names the calling thread (at most 15 bytes) for ps, top and gdb.
 static inline int cf_name_thread(const char *name) { return pthread_setname_np(pthread_self(), name); }
@@ -44,5 +67,6 @@ static inline int cf_init(void) {
 
 enum {
     CF_SO_PEEK_OFF = 42,      // asm-generic/socket.h: MSG_PEEK continues where the last peek ended
+    CF_EPOLLIN = EPOLLIN,
     CF_POLLRDHUP = 0x2000,    // asm-generic/poll.h: the peer closed, or shut down its writing half
 };

@@ -53,6 +53,7 @@ package final class Listener: Sendable {
     private let options: ListenerOptions
     private let handOff: HandOff
     private let bodyBudget: BodyBudget
+    private let watch: ClientWatch
     private let wakeUp: Int32
     private let busyWorkers = Atomic<Int>(0)
     private let liveThreads = Atomic<Int>(0)
@@ -69,19 +70,24 @@ package final class Listener: Sendable {
         self.options = options
         handOff = HandOff(capacity: options.workers)
         bodyBudget = BodyBudget(limit: options.bodyBudget)
+        watch = try ClientWatch()
         wakeUp = cf_eventfd()
         guard wakeUp >= 0 else { throw SocketError("cannot create an eventfd: \(systemError())") }
         _ = fcntl(socket.descriptor, F_SETFL, fcntl(socket.descriptor, F_GETFL) | O_NONBLOCK)
         try LibFastCGI.initialize()
     }
 
-    deinit { close(wakeUp) }
+    deinit {
+        watch.stop()
+        close(wakeUp)
+    }
 
     /// Starts the acceptor and the workers.
     package func start(
         handler: @escaping Handler,
         onDrop: @escaping DropObserver = { _ in }
     ) throws(SocketError) {
+        try watch.start(name: "\(name)-watch")
         for index in 0..<options.workers {
             try startThread("\(name)-\(index)") { [self] in work(handler, onDrop) }
         }
@@ -139,7 +145,7 @@ package final class Listener: Sendable {
     }
 
     private func work(_ handler: Handler, _ onDrop: DropObserver) {
-        let worker = Worker(options: options, bodyBudget: bodyBudget)
+        let worker = Worker(options: options, bodyBudget: bodyBudget, watch: watch)
         while let connection = handOff.pop() {
             busyWorkers.add(1, ordering: .relaxed)
             do { try worker.serve(connection, handler) } catch { onDrop(error) }

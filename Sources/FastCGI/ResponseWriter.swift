@@ -19,10 +19,27 @@ package struct ResponseWriter: ~Copyable {
     /// How long the peer may still keep the writer waiting.
     private var patience: Duration
 
-    init(out: UnsafeMutablePointer<FCGX_Stream>, descriptor: Int32, patience: Duration) {
+    private let watch: ClientWatch
+    private var watchKey: UInt64?
+
+    init(out: UnsafeMutablePointer<FCGX_Stream>, descriptor: Int32, watch: ClientWatch, patience: Duration) {
         self.out = out
         self.descriptor = descriptor
+        self.watch = watch
         self.patience = patience
+    }
+
+    /// Calls the action once, on a thread of its own, as soon as the web server closes the connection. One action a request;
+    /// it ends with the request.
+    package mutating func whenClientGone(_ action: @escaping @Sendable () -> Void) {
+        endWatching()
+        watchKey = watch.add(descriptor, action)
+    }
+
+    mutating func endWatching() {
+        guard let key = watchKey else { return }
+        watch.remove(descriptor, key: key)
+        watchKey = nil
     }
 
     /// True once the web server closed the connection, which it does as soon as its client goes away; also while

@@ -14,12 +14,14 @@ enum LibFastCGI {
 final class Worker {
     private let options: ListenerOptions
     private let bodyBudget: BodyBudget
+    private let watch: ClientWatch
     private let raw = UnsafeMutablePointer<FCGX_Request>.allocate(capacity: 1)  // libfcgi needs a stable address
     private let peekBuffer = UnsafeMutableRawBufferPointer.allocate(byteCount: RecordGuard.lookAhead, alignment: 16)
 
-    init(options: ListenerOptions, bodyBudget: BodyBudget) {
+    init(options: ListenerOptions, bodyBudget: BodyBudget, watch: ClientWatch) {
         self.options = options
         self.bodyBudget = bodyBudget
+        self.watch = watch
         FCGX_InitRequest(raw, -1, FCGI_FAIL_ACCEPT_ON_INTR)
     }
 
@@ -53,8 +55,9 @@ final class Worker {
         defer { if isHeld { bodyBudget.release(expected) } }
         let body = try readBody(input, &recordGuard, declared: declared, keeping: isHeld ? expected : 0)
         let request = Request(raw: raw, body: body)
-        var writer = ResponseWriter(out: output, descriptor: connection, patience: options.sendLimit)
+        var writer = ResponseWriter(out: output, descriptor: connection, watch: watch, patience: options.sendLimit)
         handler(request, &writer)
+        writer.endWatching()
         writer.flush()
         if writer.hasFailed { shutdown(connection, Int32(SHUT_RDWR)) }  // else finishing waits seconds for the peer
     }

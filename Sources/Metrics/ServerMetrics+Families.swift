@@ -50,6 +50,7 @@ extension ServerMetrics {
             .histogram("llm_request_queue_time_seconds", "Submission to admission into the batch.", queueTime),
             .histogram("llm_request_prefill_time_seconds", "Admission to the end of the prompt.", prefillTime),
             .histogram("llm_request_decode_time_seconds", "End of the prompt to the end of the request.", decodeTime),
+            .histogram("llm_engine_step_seconds", "One forward pass of the batch, with what belongs to it.", stepTime),
             .histogram(
                 "llm_cancellation_seconds",
                 "From seeing that a client is gone, or out of time, to its sequence and KV blocks being free.",

@@ -61,6 +61,7 @@ package final class ServerMetrics: Sendable {
     package let prefillTime = Histogram()
     package let decodeTime = Histogram()
     package let cancellationTime = Histogram()
+    package let stepTime = Histogram()
     package let memoryBudgetBytes = Gauge()
 
     package let contracts = ContractMetrics()

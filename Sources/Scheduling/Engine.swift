@@ -51,11 +51,15 @@ final class Engine {
 
     /// Drops what was cancelled or has waited too long, admits what fits, computes one batch, hands out its results.
     func step() {
+        let start = Clock.now()
         touchProgress()
         for sequence in running where sequence.job.isCancelled { finish(sequence, .cancelled) }
         for job in queue.removeEnded() { endWaiting(job, endOfWaiting(job)) }
         admitAll()
-        if !running.isEmpty { computeBatch() }
+        if !running.isEmpty {
+            computeBatch()
+            metrics.stepTime.observe(Clock.seconds(from: start, to: Clock.now()))
+        }
         progress.steps.add(1, ordering: .relaxed)
         touchProgress()
     }

@@ -21,6 +21,11 @@ package final class GenerationHandle: Sendable {
         job.cancel()
     }
 
+    /// The same, because the reader went away.
+    package func abandon() {
+        job.abandon()
+    }
+
     /// Log-probabilities of the token at `index` among those emitted, if the request asked for them and it was emitted.
     package func logprobs(at index: Int) -> TokenLogprobs? {
         job.stream.logprobs(at: index)

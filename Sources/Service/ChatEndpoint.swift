@@ -8,6 +8,7 @@ struct ChatEndpoint {
     let engine: RoleEngine
     let gate: PreparationGate
     let patience: Patience
+    let departure: Departure
 
     /// A checked request and its work, not yet submitted.
     private struct Plan {
@@ -217,6 +218,12 @@ struct ChatEndpoint {
     private func submit(_ requests: [GenerationRequest]) throws(APIError) -> [GenerationHandle] {
         guard !requests.isEmpty else { return [] }
         let timed = requests.map { $0.starting(within: patience.secondsToStart) }
-        do { return try engine.scheduler.submitAll(timed) } catch { throw APIError(error) }
+        do {
+            let handles = try engine.scheduler.submitAll(timed)
+            for handle in handles { departure.add(handle) }
+            return handles
+        } catch {
+            throw APIError(error)
+        }
     }
 }

@@ -7,6 +7,7 @@ struct ClassifyEndpoint {
     let engine: RoleEngine
     let gate: PreparationGate
     let patience: Patience
+    let departure: Departure
 
     func respond(
         to call: Call,
@@ -22,7 +23,7 @@ struct ClassifyEndpoint {
         } catch {
             throw .error(error)
         }
-        let verdicts = try batch.verdicts(patience) { sink.isClientGone() }
+        let verdicts = try batch.verdicts(patience, departure) { sink.isClientGone() }
         for verdict in verdicts { record.add(verdict.result) }
         var answer: JSONValue = [
             "id": .string(Identifier.random("classify-")), "object": "list", "created": .integer(time(nil)),

@@ -58,6 +58,8 @@ package protocol ResponseSink: ~Copyable {
     /// False once the client no longer takes bytes.
     @discardableResult mutating func flush() -> Bool
     func isClientGone() -> Bool
+    /// Calls the action from another thread as soon as the client has gone, while the request is served.
+    mutating func whenClientGone(_ action: @escaping @Sendable () -> Void)
 }
 
 extension ResponseWriter: ResponseSink {}

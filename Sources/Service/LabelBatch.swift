@@ -31,20 +31,26 @@ struct LabelBatch {
     ///
     /// - Parameters:
     ///   - patience: the first text has to start in time, all to be judged; nil: as long as it takes.
-    ///   - isClientGone: asked again and again; once true, what is under way is cancelled.
-    func verdicts(_ patience: Patience? = nil, isClientGone: () -> Bool) throws(Interruption) -> [LabelVerdict] {
+    ///   - departure: cancels what is under way when the client goes.
+    ///   - isClientGone: asked again and again.
+    func verdicts(
+        _ patience: Patience? = nil,
+        _ departure: Departure? = nil,
+        isClientGone: () -> Bool
+    ) throws(Interruption) -> [LabelVerdict] {
         // One place is all that it takes to be let in.
         var pending = [
             try Interruption.of { () throws(APIError) in try submit(0, startWithin: patience?.secondsToStart) }
         ]
+        departure?.add(pending[0].handle)
         var verdicts: [LabelVerdict] = []
         // The first text of a role without a pinned prefix computes it for the others.
-        if judge.cacheSpace == nil { try refill(&pending, from: 1, patience, isClientGone) }
+        if judge.cacheSpace == nil { try refill(&pending, from: 1, patience, departure, isClientGone) }
         while let (work, handle) = pending.first {
             let result = try handle.result(patience, isClientGone: isClientGone)
             verdicts.append(try Interruption.of { () throws(APIError) in try work.verdict(result) })
             pending.removeFirst()
-            try refill(&pending, from: verdicts.count + pending.count, patience, isClientGone)
+            try refill(&pending, from: verdicts.count + pending.count, patience, departure, isClientGone)
         }
         return verdicts
     }
@@ -54,6 +60,7 @@ struct LabelBatch {
         _ pending: inout [Pending],
         from start: Int,
         _ patience: Patience?,
+        _ departure: Departure?,
         _ isClientGone: () -> Bool
     ) throws(Interruption) {
         var next = start
@@ -62,6 +69,7 @@ struct LabelBatch {
                 let added = try Interruption.of { () throws(APIError) in
                     try submit(next, startWithin: patience?.secondsToAnswer)
                 }
+                departure?.add(added.handle)
                 pending.append(added)
                 next += 1
             } else if pending.isEmpty {
@@ -100,7 +108,9 @@ extension GenerationHandle {
             if isClientGone() { throw .clientGone }
             try patience?.check()
             switch next(timeoutMilliseconds: Self.glance) {
-            case .finished(let result): return result
+            case .finished(let result):
+                if result.reason == .cancelled, isClientGone() { throw .clientGone }
+                return result
             case .failed(let failure): throw .error(APIError(failure))
             case .token, nil: continue
             }

@@ -92,12 +92,14 @@ package struct MainService: Sendable {
         } catch {
             throw .error(error)
         }
+        let departure = Departure()
+        sink.whenClientGone { departure.clientLeft() }
         switch endpoint {
         case .chatCompletions:
-            let endpoint = ChatEndpoint(engine: engine, gate: gate, patience: patience)
+            let endpoint = ChatEndpoint(engine: engine, gate: gate, patience: patience, departure: departure)
             try endpoint.respond(to: call, body: body, record: &record, sink: &sink)
         case .classify:
-            let endpoint = ClassifyEndpoint(engine: engine, gate: gate, patience: patience)
+            let endpoint = ClassifyEndpoint(engine: engine, gate: gate, patience: patience, departure: departure)
             try endpoint.respond(to: call, body: body, record: &record, sink: &sink)
         case .model:
             let name = Router.tail(of: call.path, "/v1/models/{model}") ?? ""

@@ -1,8 +1,8 @@
 import Scheduling
 
 extension GenerationHandle {
-    /// How often a waiting worker looks whether its client is still there.
-    static let glance = 50  // milliseconds
+    /// How often a waiting worker looks at the time. That its client has gone it hears at once, see `Departure`.
+    static let glance = 250  // milliseconds
 
     /// The next event. Notices a client that went away, whether the request is queued, in prefill or yields tokens fast,
     /// and the end of its time; leaving the handle then cancels the work. A stream is kept alive meanwhile.
@@ -14,7 +14,11 @@ extension GenerationHandle {
         while true {
             if sink.isClientGone() { throw .clientGone }
             try patience.check()
-            if let event = next(timeoutMilliseconds: Self.glance) { return event }
+            let event = next(timeoutMilliseconds: Self.glance)
+            if case .finished(let result) = event, result.reason == .cancelled, sink.isClientGone() {
+                throw .clientGone
+            }
+            if let event { return event }
             try stream?.pingIfSilent(to: &sink)
         }
     }

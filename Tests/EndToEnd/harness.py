@@ -65,8 +65,8 @@ class Server:
             raise
         assert self.process.poll() is None, f"the server did not start: {self.text()}"
 
-    def _ready_or_ended(self) -> bool:
-        return "Ready:" in self.text() or self.process.poll() is not None
+    def _ready_or_ended(self):
+        return re.search("^(Ready|Not ready):", self.text(), re.MULTILINE) or self.process.poll() is not None
 
     def text(self) -> str:
         return self.output.read_text()

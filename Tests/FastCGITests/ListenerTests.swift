@@ -199,6 +199,34 @@ final class TestServer: Sendable {
         #expect(try #require(noticed.withLock { $0 }) < .milliseconds(500))
     }
 
+    /// The worker hears of it while it waits for something else; who stays is never taken for one who left.
+    @Test func tellsOnceThatAClientWentAway() throws {
+        let told = Mutex<[String: Int]>([:])
+        let server = try TestServer(workers: 4) { request, writer in
+            let path = request.path
+            writer.whenClientGone { told.withLock { $0[path, default: 0] += 1 } }
+            usleep(20_000)
+            echo(request, &writer)
+        }
+        // Descriptors are used again and again by clients of both kinds.
+        for round in 0..<15 {
+            let clients = try (0..<4).map { _ in try server.client }
+            for (index, client) in clients.enumerated() {
+                client.send(Records.request([("REQUEST_URI", "/\(round)-\(index)")]))
+            }
+            usleep(8_000)
+            for client in clients.prefix(2) { client.hangUp() }
+            for client in clients.dropFirst(2) {
+                #expect(!client.readAll().isEmpty)
+                client.hangUp()
+            }
+        }
+        let stayed = told.withLock { $0.keys.filter { $0.hasSuffix("-2") || $0.hasSuffix("-3") } }
+        #expect(stayed.isEmpty)
+        #expect(told.withLock { $0.values.allSatisfy { $0 == 1 } })
+        #expect(told.withLock { $0.count } > 10)
+    }
+
     @Test func neverStartsARequestThatWasAbandonedInTheQueue() throws {
         let started = Atomic<Int>(0)
         let server = try TestServer(workers: 1) { _, _ in

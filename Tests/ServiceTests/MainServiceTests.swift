@@ -4,6 +4,7 @@ import Logging
 import Metrics
 import Roles
 import Scheduling
+import Synchronization
 import Testing
 
 @testable import Service
@@ -223,6 +224,37 @@ import Testing
         let end = ContinuousClock.now + .seconds(2)
         while own.engine.scheduler.snapshot.isBusy, .now < end { usleep(2_000) }
         #expect(own.engine.scheduler.snapshot.kvBlocksUsed == 0)
+    }
+
+    /// While its worker waits for the next token, and in the queue: nothing is written meanwhile.
+    @Test(arguments: [0, 1])
+    func whatAClientThatLeavesHasAskedForIsGivenUpAtOnce(othersRunning: Int) throws {
+        let own = try TestEngine(maxSequences: 1)
+        let blockers = try (0..<othersRunning).map { _ in
+            try own.engine.scheduler.submit(
+                GenerationRequest(prompt: [1, 2, 3], maxNewTokens: 1000, bannedTokens: [256, 257, 258])
+            )
+        }
+        let left = Atomic<Bool>(false)
+        var sink = Recorder(isGone: { left.load(ordering: .relaxed) })
+        sink.onWatch = { action in
+            try? PosixThread.start(name: "leave") {
+                usleep(20_000)
+                left.store(true, ordering: .relaxed)
+                action()
+            }
+        }
+        Self.service(own.state).answer(post("/v1/chat/completions", chat.replacing("24", with: "240") + "}"), to: &sink)
+        #expect(own.metrics.requestCounters["chat"]?[.cancelled]?.value == 1)
+        #expect(sink.status == nil)
+        for blocker in blockers {
+            #expect(own.engine.scheduler.snapshot.running <= 1)
+            blocker.cancel()
+        }
+        let end = ContinuousClock.now + .seconds(5)
+        while own.engine.scheduler.snapshot.isBusy, .now < end { usleep(2_000) }
+        #expect(own.engine.scheduler.snapshot.kvBlocksUsed == 0)
+        #expect(own.metrics.cancellationTime.read().count >= 1)
     }
 
     @Test func refusesWhatTheQueueCannotHold() throws {

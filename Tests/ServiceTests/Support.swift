@@ -18,6 +18,9 @@ struct Recorder: ResponseSink, ~Copyable {
     private(set) var writes: [String] = []
     /// After so many writes the client is gone.
     var leavesAfter = Int.max
+    var isGone: () -> Bool = { false }
+    /// Gets the action for the client's going.
+    var onWatch: ((@escaping @Sendable () -> Void) -> Void)?
 
     var hasHead: Bool { status != nil }
 
@@ -32,7 +35,9 @@ struct Recorder: ResponseSink, ~Copyable {
     }
 
     mutating func flush() -> Bool { !isClientGone() }
-    func isClientGone() -> Bool { writes.count >= leavesAfter }
+    func isClientGone() -> Bool { writes.count >= leavesAfter || isGone() }
+
+    func whenClientGone(_ action: @escaping @Sendable () -> Void) { onWatch?(action) }
 
     var json: JSONValue {
         get throws { try JSONParser.parse(Array(text.utf8)) }

@@ -145,8 +145,14 @@ printf '%s\n' "$responder" >"$run/responder.pid"
 
 say "Loading $MODEL ..."
 url=https://$probe_address:$HTTPS_PORT
+headline=Ready:
 deadline=$((SECONDS + ready_seconds))
 until curl -ksf --noproxy '*' -m 2 -o "$run/tmp/readyz" "$url/readyz"; do
+    # A model that fails its self-check is never ready; the status page says why.
+    if curl -ks --noproxy '*' -m 2 "$url/status.json" | grep -q '"self_check":{"result":"mismatch"'; then
+        headline="Not ready: the model failed its self-check, see"
+        break
+    fi
     alive "$responder" || fail "The responder did not start" "$run/responder.log"
     alive "$nginx" || fail "nginx did not start" "$run/nginx-error.log"
     [ $SECONDS -lt $deadline ] || fail "Not ready after $ready_seconds s" "$run/responder.log"
@@ -156,7 +162,7 @@ done
 trust=""
 [ "$CERT" != "$run/localhost.pem" ] || trust="--cacert '$CERT' "
 cat <<TEXT
-Ready: https://localhost:$HTTPS_PORT/  (status: https://localhost:$HTTPS_PORT/status.html)
+$headline https://localhost:$HTTPS_PORT/  (status: https://localhost:$HTTPS_PORT/status.html)
 Try:   curl ${trust}https://localhost:$HTTPS_PORT/v1/classify -d '{"model":"sentiment","input":"今天真开心"}'
 Logs:  $run/responder.log  $run/nginx-error.log
 Stop:  Ctrl-C
