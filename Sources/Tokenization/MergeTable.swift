@@ -2,62 +2,82 @@ import ModelFiles
 
 /// The merges: which pair of tokens becomes which token, and in which order of priority.
 struct MergeTable: Sendable {
-    static let noRank = UInt32.max
+    /// A merge: its rank (lowest first) above the token that it makes, so that the smaller one is the one to do first.
+    struct Merge: Comparable, Sendable {
+        /// Above every merge.
+        static let none = Merge(bits: .max)
 
-    private struct Entry {
-        var left: TokenID
-        var right: TokenID
-        var rank: UInt32
+        private let bits: UInt64
+
+        private init(bits: UInt64) { self.bits = bits }
+
+        init(rank: UInt32, merged: TokenID) { bits = UInt64(rank) << 32 | UInt64(UInt32(bitPattern: merged)) }
+
+        var rank: UInt32 { UInt32(truncatingIfNeeded: bits >> 32) }
+        /// The token that the pair becomes.
+        var merged: TokenID { TokenID(truncatingIfNeeded: bits) }
+
+        static func < (a: Merge, b: Merge) -> Bool { a.bits < b.bits }
     }
 
-    /// Open addressing with linear probing; a negative `left` is empty. A power of two, at most three quarters full.
+    private struct Entry {
+        /// left << 32 | right
+        var pair: UInt64
+        var merge: Merge
+    }
+
+    /// No pair: ids are not negative.
+    private static let empty = UInt64.max
+
+    /// Open addressing with linear probing. A power of two, at most three quarters full.
     private var entries: [Entry]
-    private let mask: Int
-    /// By rank.
-    private var merged: [TokenID] = []
+    private let shift: UInt64
+    private(set) var count = 0
 
     init(capacity: Int) {
         var size = 1024
         while 3 * size < 4 * capacity { size *= 2 }
-        entries = [Entry](repeating: Entry(left: -1, right: -1, rank: Self.noRank), count: size)
-        mask = size - 1
-        merged.reserveCapacity(capacity)
+        entries = [Entry](repeating: Entry(pair: Self.empty, merge: .none), count: size)
+        shift = UInt64(64 - size.trailingZeroBitCount)
     }
-
-    var count: Int { merged.count }
 
     /// Adds the merge of the next rank; no more than the table's capacity. A repeated pair takes the later rank.
     mutating func append(left: TokenID, right: TokenID, merged id: TokenID) {
-        let slot = slot(left, right)
-        entries[slot] = Entry(left: left, right: right, rank: UInt32(merged.count))
-        merged.append(id)
+        let pair = Self.pair(left, right)
+        entries[slot(pair)] = Entry(pair: pair, merge: Merge(rank: UInt32(count), merged: id))
+        count += 1
     }
 
-    /// The priority of merging the pair (lowest first), or `noRank`.
+    /// The merge of the pair, or `.none`.
     @inline(__always)
-    func rank(_ left: TokenID, _ right: TokenID) -> UInt32 {
-        entries[slot(left, right)].rank
+    func merge(_ left: TokenID, _ right: TokenID) -> Merge {
+        entries[slot(Self.pair(left, right))].merge
     }
 
-    /// The token that the merge of this rank makes.
-    @inline(__always)
-    func merged(_ rank: UInt32) -> TokenID { merged[Int(rank)] }
+    /// Calls `body` with every pair, in no order.
+    func forEach(_ body: (_ left: TokenID, _ right: TokenID, Merge) -> Void) {
+        for entry in entries where entry.pair != Self.empty {
+            body(TokenID(truncatingIfNeeded: entry.pair >> 32), TokenID(truncatingIfNeeded: entry.pair), entry.merge)
+        }
+    }
 
     /// The pairs by rank; nil where a later merge repeats the pair.
     var pairs: [(left: TokenID, right: TokenID)?] {
-        var pairs = [(left: TokenID, right: TokenID)?](repeating: nil, count: merged.count)
-        for entry in entries where entry.left >= 0 { pairs[Int(entry.rank)] = (entry.left, entry.right) }
+        var pairs = [(left: TokenID, right: TokenID)?](repeating: nil, count: count)
+        forEach { pairs[Int($2.rank)] = ($0, $1) }
         return pairs
     }
 
     @inline(__always)
-    private func slot(_ left: TokenID, _ right: TokenID) -> Int {
-        let key = UInt64(UInt32(bitPattern: left)) << 32 | UInt64(UInt32(bitPattern: right))
-        let hash = key &* 0x9E37_79B9_7F4A_7C15
-        var slot = Int(truncatingIfNeeded: hash >> 32) & mask
-        while entries[slot].left >= 0, entries[slot].left != left || entries[slot].right != right {
-            slot = (slot + 1) & mask
-        }
+    private static func pair(_ left: TokenID, _ right: TokenID) -> UInt64 {
+        UInt64(UInt32(bitPattern: left)) << 32 | UInt64(UInt32(bitPattern: right))
+    }
+
+    @inline(__always)
+    private func slot(_ pair: UInt64) -> Int {
+        let mask = entries.count - 1
+        var slot = Int(truncatingIfNeeded: (pair &* 0x9E37_79B9_7F4A_7C15) >> shift)
+        while entries[slot].pair != pair, entries[slot].pair != Self.empty { slot = (slot + 1) & mask }
         return slot
     }
 }

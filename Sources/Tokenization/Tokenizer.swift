@@ -7,8 +7,7 @@ package final class Tokenizer: Sendable {
     let vocabulary: Vocabulary
     let merges: MergeTable
     let properties: Properties
-    /// (256): the token of each byte.
-    private let byteTokens: [TokenID]
+    private let initial: InitialTokens
     private let preTokenizer = PreTokenizer()
     private let controlTokens: [(name: [UInt8], id: TokenID)]
 
@@ -26,7 +25,7 @@ package final class Tokenizer: Sendable {
     init(vocabulary: Vocabulary, merges: MergeTable, byteTokens: [TokenID], properties: Properties) {
         self.vocabulary = vocabulary
         self.merges = merges
-        self.byteTokens = byteTokens
+        initial = InitialTokens(bytes: byteTokens, vocabulary: vocabulary, merges: merges)
         self.properties = properties
         count = vocabulary.count
         controlTokens = (0..<TokenID(count)).filter { vocabulary.kind($0) == .control }
@@ -88,7 +87,7 @@ package final class Tokenizer: Sendable {
     }
 
     private func encodeNormalized(_ text: borrowing Span<UInt8>) -> [TokenID] {
-        var encoder = BytePairEncoder(merges: merges, byteTokens: byteTokens)
+        var encoder = BytePairEncoder(merges: merges, initial: initial)
         var ids: [TokenID] = []
         ids.reserveCapacity(text.count / 3)
         var start = 0

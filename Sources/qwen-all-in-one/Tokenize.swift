@@ -11,7 +11,8 @@ struct Tokenize: ParsableCommand {
         discussion: """
             Reads the arguments (joined by spaces), or else standard input as one text, final newline included. With \
             --jsonl standard input has one JSON string a line, and each gives one JSON array of ids a line. --decode goes \
-            the other way; control tokens have no text.
+            the other way; control tokens have no text. --measure prints, instead of ids, what encoding all lines costs on \
+            one thread: one JSON object a round with characters, tokens and seconds of processor time.
 
             Example: printf '你好' | qwen-all-in-one tokenize --model models/starter.gguf
             """
@@ -29,6 +30,9 @@ struct Tokenize: ParsableCommand {
     @Flag(help: "Print the text of each token after its id, one token a line.")
     var pieces = false
 
+    @Option(help: ArgumentHelp("Encode the lines of --jsonl so many times and print the time.", valueName: "rounds"))
+    var measure: Int?
+
     @Argument(help: "The text, or with --decode the ids.")
     var words: [String] = []
 
@@ -36,11 +40,15 @@ struct Tokenize: ParsableCommand {
         if jsonl, pieces || !words.isEmpty {
             throw ValidationError("--jsonl reads standard input and goes without --pieces.")
         }
+        if let measure, !jsonl || decode || !(1...1000).contains(measure) {
+            throw ValidationError("--measure must be 1 to 1000; it needs --jsonl and goes without --decode.")
+        }
         if decode, pieces { throw ValidationError("--pieces does not go with --decode.") }
     }
 
     func run() throws {
         let tokenizer = try loadTokenizer()
+        if let measure { return try measureLines(tokenizer, rounds: measure) }
         if jsonl { return try convertLines(tokenizer) }
         let input = words.isEmpty ? try readStandardInput() : Array(words.joined(separator: " ").utf8)
         if decode {
@@ -66,11 +74,34 @@ struct Tokenize: ParsableCommand {
                 print(jsonQuoted(tokenizer.decode(try ids(arrayLine: line, number, tokenizer))))
                 continue
             }
-            var scanner = JSONScanner(Array(line.utf8), path: "standard input, line \(number)")
-            let text = try scanner.string()
-            try scanner.finish()
+            let text = try string(jsonLine: line, number)
             print("[\(tokenizer.encode(text).map(String.init).joined(separator: ","))]")
         }
+    }
+
+    private func measureLines(_ tokenizer: Tokenizer, rounds: Int) throws {
+        var texts: [[UInt8]] = []
+        while let line = readLine(strippingNewline: true) {
+            texts.append(Array(try string(jsonLine: line, texts.count + 1)))
+        }
+        let characters = texts.reduce(0) { $0 + String(decoding: $1, as: UTF8.self).unicodeScalars.count }
+        for _ in 0..<rounds {
+            var tokens = 0
+            let start = threadSeconds()
+            for text in texts { tokens += tokenizer.encode(text).count }
+            let result: JSONValue = [
+                "characters": .integer(characters), "tokens": .integer(tokens),
+                "seconds": .number(threadSeconds() - start),
+            ]
+            print(String(decoding: result.encoded, as: UTF8.self))
+        }
+    }
+
+    private func string(jsonLine line: String, _ number: Int) throws -> ArraySlice<UInt8> {
+        var scanner = JSONScanner(Array(line.utf8), path: "standard input, line \(number)")
+        let text = try scanner.string()
+        try scanner.finish()
+        return text
     }
 
     /// The ids in `[1,2,3]`.
@@ -109,6 +140,13 @@ struct Tokenize: ParsableCommand {
             if bytes.count > limit { throw ServiceError("standard input is longer than 1 GiB") }
         }
     }
+}
+
+/// Processor time of this thread, which other processes on a busy machine do not lengthen.
+private func threadSeconds() -> Double {
+    var time = timespec()
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+    return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
 }
 
 /// A JSON string on one line.

@@ -44,6 +44,14 @@ def test_tokenize_json_lines():
     assert [json.loads(line) for line in back.split("\n")[:-1]] == [text.replace("e\u0301", "é") for text in TEXTS]
 
 
+def test_tokenize_measures():
+    lines = "".join(json.dumps(text) + "\n" for text in TEXTS)
+    rounds = [json.loads(line) for line in run("tokenize", "--model", MODEL, "--jsonl", "--measure", "2", input=lines).splitlines()]
+    ids = [json.loads(line) for line in run("tokenize", "--model", MODEL, "--jsonl", input=lines).splitlines()]
+    assert [one["tokens"] for one in rounds] == [sum(map(len, ids))] * 2
+    assert all(one["characters"] == sum(map(len, TEXTS)) and one["seconds"] > 0 for one in rounds)
+
+
 @pytest.mark.parametrize("line", ["[1,2", "1,2", "[1,-2]", "[1,99999999]", '["1"]', ""])
 def test_tokenize_refuses_other_lines(line):
     assert run("tokenize", "--model", MODEL, "--decode", "--jsonl", input=line + "\n", status=1).startswith("Error: ")
