@@ -22,7 +22,7 @@ RUN_DIR ?= .run
 
 export HTTPS_PORT HTTP_PORT ADDRESS MODEL ROLES THREADS OPTIONS CERT KEY BINARY RUN_DIR
 
-.PHONY: help deps build run test test-unit test-arm test-e2e bench perplexity format clean
+.PHONY: help deps build run test test-unit test-arm test-e2e bench bench-peers bench-report perplexity format clean
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -53,6 +53,12 @@ bench: ## the engine's speed at the size of Qwen1.5-0.5B, beside the machine's l
 
 perplexity: ## what each weight type costs the starter model (needs ../shared/data)
 	@packaging/bench/perplexity.sh
+
+bench-peers: ## the same beside llama.cpp, transformers, tokenizers and tiktoken, which it installs into .bench (BENCHMARKS.md)
+	@packaging/bench/peers.sh
+
+bench-report: ## BENCHMARKS.md's tables and its plot from what bench-peers measured
+	@python3 packaging/bench/peers/report.py
 
 format: ## format the Swift sources in place
 	@swift format --in-place --recursive Sources Tests Package.swift

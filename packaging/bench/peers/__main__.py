@@ -3,6 +3,7 @@ number of threads. packaging/bench/peers.sh installs and builds what is needed a
 
 import argparse
 import json
+import os
 import subprocess
 import time
 from pathlib import Path
@@ -17,15 +18,15 @@ GROUPS = ("engine", "answers", "load", "tokenizer")
 
 def machine() -> dict:
     information = Path("/proc/cpuinfo").read_text()
-    fields = dict(line.split("\t: ", 1) for line in information.splitlines() if "\t: " in line)
+    fields = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in information.splitlines())}
     flags = fields.get("flags", "").split()
     return {
-        "processor": fields.get("model name", "").strip() or "unknown",
+        "processor": fields.get("model name", "unknown"),
         "family": f"family {fields.get('cpu family', '?')}, model {fields.get('model', '?')}",
-        "processors": information.count("processor\t:"),
+        "processors": len(os.sched_getaffinity(0)),
         "instructions": [flag for flag in ("avx2", "fma", "f16c", "avx512bw", "avx512_vnni", "avx512_bf16") if flag in flags],
         "memory_bytes": int(Path("/proc/meminfo").read_text().split()[1]) * 1024,
-        "kernel": Path("/proc/sys/kernel/osrelease").read_text().strip(),
+        "kernel": ".".join(Path("/proc/sys/kernel/osrelease").read_text().split(".")[:2]),
     }
 
 
