@@ -16,7 +16,7 @@ CHAT = "你是一个温暖的朋友。请用不超过60字回复。"
 LABELS = 'root ::= "正面" | "负面"'
 CLIENTS = 16
 REPLY_TOKENS = 40
-WINDOW_SECONDS = 8
+WINDOW_SECONDS = 6
 # Least and wanted ratio.
 ANSWER_AIMS = {
     "q8_0": {"transformers F32": [6.5, 10], "llama-server": [2.8, 4.4]},

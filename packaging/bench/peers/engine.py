@@ -24,7 +24,7 @@ AIMS = {
 
 def ours(model: Path, threads: int) -> dict[str, dict]:
     """Results by case."""
-    command = [BINARY, "bench", "--model", model, "--threads", str(threads), "--rounds", "2", "--json"]
+    command = [BINARY, "bench", "--model", model, "--threads", str(threads), "--rounds", "1", "--json"]
     command += ["--prompt", "64", "512", "--context", "0", "512", "--batch", "1"]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     results = [json.loads(line) for line in output.splitlines()]
@@ -35,7 +35,7 @@ def llama_bench(model: Path, threads: int, flash_attention: int) -> dict[str, fl
     """Tokens a second by case."""
     common = [LLAMA / "llama-bench", "-m", model, "-t", str(threads), "-fa", str(flash_attention), "-o", "json"]
     rates = {}
-    for arguments in (["-p", "64,512", "-n", "0", "-r", "2"], ["-p", "0", "-n", "16", "-d", "0,512", "-r", "2"]):
+    for arguments in (["-p", "64,512", "-n", "0", "-r", "1"], ["-p", "0", "-n", "16", "-d", "0,512", "-r", "1"]):
         output = subprocess.run([*common, *arguments], check=True, capture_output=True, text=True).stdout
         for result in json.loads(output):
             prompt, depth = result["n_prompt"], result.get("n_depth", 0)

@@ -3,8 +3,15 @@
 from dataclasses import dataclass
 from html import escape
 
-LABELS, BARS, VALUES, ROW = 330, 470, 90, 22
-COLOURS = {"llama.cpp": "#2f6f9f", "llama-server": "#2f6f9f", "transformers F32": "#c77d2e", "tokenizers": "#c77d2e", "tiktoken": "#5b8c3a"}
+LABELS, BARS, VALUES, ROW = 430, 440, 80, 22
+COLOURS = {
+    "llama.cpp": "#2f6f9f",
+    "llama-server": "#2f6f9f",
+    "llama-server without grammar": "#8fb4cf",
+    "transformers F32": "#c77d2e",
+    "tokenizers": "#c77d2e",
+    "tiktoken": "#5b8c3a",
+}
 OTHER = "#8a8a8a"
 
 
