@@ -28,7 +28,8 @@ AVX2_INLINE __m256 load_weights(const float_type type, const uint8_t *w) {
 
 /// R rows by P panels of floats; R·P <= FLOAT_ROWS keeps the sums in registers.
 AVX2_INLINE void float_tile(const float_type type, const int R, const int P, const uint8_t *w, size_t columns,
-                            const float *x, size_t x_stride, const ck_target *to, size_t row, size_t at) {
+                            const float *x, size_t x_stride, size_t ahead, const ck_target *to, size_t row,
+                            size_t at) {
     const size_t bytes = type == F32 ? 4 : 2, panel_bytes = columns * CK_PANEL * bytes;
     __m256 sum[FLOAT_ROWS][2];
 #pragma clang loop unroll(full)
@@ -37,6 +38,7 @@ AVX2_INLINE void float_tile(const float_type type, const int R, const int P, con
 #pragma clang loop unroll(full)
         for (int p = 0; p < P; p++) {
             const uint8_t *lanes = w + (size_t)p * panel_bytes + k * CK_PANEL * bytes;
+            if (ahead > 0) _mm_prefetch((const char *)lanes + ahead, _MM_HINT_T1);
             const __m256 low = load_weights(type, lanes), high = load_weights(type, lanes + 8 * bytes);
 #pragma clang loop unroll(full)
             for (int r = 0; r < R; r++) {
@@ -60,12 +62,12 @@ AVX2_INLINE void float_panels(const float_type type, const uint8_t *w, size_t pa
     size_t p = 0;
     // A single row has too few sums to hide the latency of FMA: two panels at a time.
     for (; count == 1 && p + 2 <= panels; p += 2)
-        float_tile(type, 1, 2, w + p * panel_bytes, columns, a->values + first * stride, stride, to, 0, p * CK_PANEL);
+        float_tile(type, 1, 2, w + p * panel_bytes, columns, a->values + first * stride, stride, 0, to, 0, p * CK_PANEL);
     for (; p < panels; p++)
         for (size_t t = 0; t < tiles; t++) {
-            const size_t row = t * count / tiles;
+            const size_t row = t * count / tiles, ahead = t == 0 && count > 1 ? panel_bytes : 0;
             const float *x = a->values + (first + row) * stride;
-#define CASE(R) case R: float_tile(type, R, 1, w + p * panel_bytes, columns, x, stride, to, row, p * CK_PANEL); break
+#define CASE(R) case R: float_tile(type, R, 1, w + p * panel_bytes, columns, x, stride, ahead, to, row, p * CK_PANEL); break
             switch ((t + 1) * count / tiles - row) {
             CASE(1); CASE(2); CASE(3); CASE(4); CASE(5); CASE(FLOAT_ROWS);
             }
@@ -154,12 +156,16 @@ AVX2_INLINE void q4_block(const int R, const uint8_t *units, const int8_t *x, si
 }
 
 AVX2_INLINE void quantised_tile(const int bytes, const int R, const uint8_t *w, size_t blocks, const int8_t *x,
-                                const float *scales, const int32_t *sums, const ck_target *to, size_t row, size_t at) {
+                                const float *scales, const int32_t *sums, size_t ahead, const ck_target *to,
+                                size_t row, size_t at) {
     const size_t stride = blocks * CK_BLOCK;
     __m256 total[TILE][2];
 #pragma clang loop unroll(full)
     for (int r = 0; r < R; r++) total[r][0] = total[r][1] = _mm256_setzero_ps();
     for (size_t b = 0; b < blocks; b++, w += bytes, x += CK_BLOCK) {
+#pragma clang loop unroll(full)
+        for (int line = 0; line < bytes && ahead > 0; line += 64)
+            _mm_prefetch((const char *)w + ahead + line, _MM_HINT_T1);
         __m256i sum[TILE][2];
         if (bytes == Q8_BYTES) q8_block(R, w + 2 * CK_PANEL, x, stride, sum);
         else q4_block(R, w + 2 * CK_PANEL, x, stride, sums + b, blocks, sum);
@@ -183,7 +189,8 @@ AVX2_INLINE void quantised_panels(const int bytes, const uint8_t *w, size_t pane
             const int8_t *x = a->quants + (first + row) * columns;
             const float *scales = a->scales + (first + row) * blocks;
             const int32_t *sums = a->sums + (first + row) * blocks;
-#define CASE(R) case R: quantised_tile(bytes, R, w, blocks, x, scales, sums, to, row, p * CK_PANEL); break
+            const size_t ahead = row == 0 && count > 1 ? blocks * (size_t)bytes : 0;
+#define CASE(R) case R: quantised_tile(bytes, R, w, blocks, x, scales, sums, ahead, to, row, p * CK_PANEL); break
             switch (count - row < TILE ? count - row : TILE) {
             CASE(1); CASE(2); CASE(3); CASE(TILE);
             }

@@ -4,7 +4,7 @@
 #if defined(__x86_64__)
 #include <string.h>
 
-enum { Q8_BYTES = 34 * CK_PANEL, Q4_BYTES = 18 * CK_PANEL, TILE = 12, AHEAD = 2048 };
+enum { Q8_BYTES = 34 * CK_PANEL, Q4_BYTES = 18 * CK_PANEL, TILE = 8, AHEAD = 2048 };
 
 /// Hands over one row's results of a panel, `at` outputs from the first.
 AVX512_INLINE void put(const ck_target *to, size_t row, size_t at, __m512 value) {
@@ -31,12 +31,13 @@ AVX512_INLINE void block_sums(const int bytes, const int R, const uint8_t *units
     for (int r = 0; r < R; r++) sum[r] = _mm512_setzero_si512();
     if (bytes == Q8_BYTES) {
         const __m512i sign = _mm512_set1_epi8(-128);
-#pragma clang loop unroll(full)
+        // Rolled: unrolled, the compiler runs out of registers.
+#pragma clang loop unroll(disable)
         for (int g = 0; g < 8; g++)
             add_products(R, _mm512_xor_si512(_mm512_loadu_si512(units + 64 * g), sign), x + 4 * g, stride, sum);
     } else {
         const __m512i nibble = _mm512_set1_epi8(15);
-#pragma clang loop unroll(full)
+#pragma clang loop unroll(disable)
         for (int g = 0; g < 4; g++) {
             const __m512i both = _mm512_loadu_si512(units + 64 * g);
             add_products(R, _mm512_and_si512(both, nibble), x + 4 * g, stride, sum);
@@ -89,7 +90,7 @@ AVX512_INLINE void panels_of(const int bytes, const uint8_t *w, size_t panels, s
 #define CASE(R) case R: tile(bytes, R, w, blocks, x, first + row, next, to, row, p * CK_PANEL); break
             switch ((t + 1) * count / tiles - row) {
             CASE(1); CASE(2); CASE(3); CASE(4); CASE(5); CASE(6);
-            CASE(7); CASE(8); CASE(9); CASE(10); CASE(11); CASE(TILE);
+            CASE(7); CASE(TILE);
             }
 #undef CASE
         }
