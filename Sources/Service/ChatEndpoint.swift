@@ -63,7 +63,7 @@ struct ChatEndpoint {
             if let work = try labelWork(role, request.messages, book) { labels.append(work) }
         } else {
             let owner = call.owner(salt: request.cacheSalt)
-            if let choices = request.choices { try request.checkAnswers(choices, engine.tokenizer) }
+            try request.checkChoices(engine.tokenizer)
             reply = try prompted { try engine.replyWork(role, request.messages, request.replyOptions, owner: owner) }
             // System messages may stand anywhere, also last.
             let lastText = request.messages.last { $0.author == .user }.map { [$0] } ?? []

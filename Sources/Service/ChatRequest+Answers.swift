@@ -20,8 +20,22 @@ extension ChatRequest {
         try checkAnswers(role.labels ?? [], tokenizer)
     }
 
+    /// The client's choices, if it has sent some.
+    func checkChoices(_ tokenizer: Tokenizer) throws(APIError) {
+        guard let choices else { return }
+        for choice in choices {
+            let count = tokenizer.encode(choice).count
+            guard (1...ChoiceRequest.maxTokens).contains(count) else {
+                let message =
+                    "the choice '\(choice)' takes \(count) tokens, allowed are 1 to \(ChoiceRequest.maxTokens)"
+                throw .invalid(message, param: choicesName)
+            }
+        }
+        try checkAnswers(choices, tokenizer)
+    }
+
     /// Such an answer is never cut.
-    func checkAnswers(_ answers: [String], _ tokenizer: Tokenizer) throws(APIError) {
+    private func checkAnswers(_ answers: [String], _ tokenizer: Tokenizer) throws(APIError) {
         for answer in answers {
             if stop.contains(where: { answer.contains($0) }) {
                 throw .invalid("stop has a text that is part of the possible answer '\(answer)'", param: "stop")

@@ -3,6 +3,9 @@
 struct ChoiceRequest {
     static let maxChoices = 64
     static let maxCharacters = 256
+    /// Of all choices together, as each is run through the model where it differs from the others.
+    static let maxCharactersInAll = 4_096
+    static let maxTokens = 512
 
     /// The parameter, for messages.
     let param: String
@@ -37,6 +40,12 @@ struct ChoiceRequest {
     private func check() throws(APIError) {
         guard (1...Self.maxChoices).contains(texts.count) else {
             throw .invalid("\(param) has \(texts.count) choices, it takes 1 to \(Self.maxChoices)", param: param)
+        }
+        let inAll = texts.reduce(0) { $0 + $1.count }
+        guard inAll <= Self.maxCharactersInAll else {
+            let message =
+                "\(param): all choices together have \(inAll) characters, the limit is \(Self.maxCharactersInAll)"
+            throw .invalid(message, param: param)
         }
         for text in texts {
             guard (1...Self.maxCharacters).contains(text.count), text.unicodeScalars.count <= 4 * Self.maxCharacters,

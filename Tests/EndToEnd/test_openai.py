@@ -260,6 +260,8 @@ def test_stop_and_token_limits(client):
         cut = create(client, stop=stop).choices[0]
         assert middle not in cut.message.content and plain.startswith(cut.message.content.rstrip("…"))
         assert cut.finish_reason == "stop"
+        sent = create(client, stop=stop, logprobs=True).choices[0]
+        assert "".join(entry.token for entry in sent.logprobs.content) == sent.message.content == cut.message.content
     for name in ("max_tokens", "max_completion_tokens"):
         completion = create(client, **{name: 3})
         assert completion.usage.completion_tokens == 3 and completion.choices[0].finish_reason == "length"

@@ -98,12 +98,12 @@ def test_plain_http_leads_to_https(site):
 
 @needs_namespaces
 class TestCache:
-    def ask(self, site, body: bytes, address: str = "127.0.0.1") -> tuple[httpx.Response, str]:
+    def ask(self, site, body: bytes, address: str = "127.0.0.1", headers: dict | None = None) -> tuple[httpx.Response, str]:
         """The answer and what the log says of the cache."""
 
         def post() -> httpx.Response:
             with site.client(local_address=address) as client:
-                return client.post("https://127.0.0.1/v1/classify", content=body)
+                return client.post("https://127.0.0.1/v1/classify", content=body, headers=headers)
 
         answer = site.inside(post)
         request_id = answer.headers["x-request-id"]
@@ -127,6 +127,11 @@ class TestCache:
     def test_another_client_is_asked_anew(self, site):
         assert self.ask(site, self.body("今天下雨"))[1] == "MISS"
         assert self.ask(site, self.body("今天下雨"), "127.0.0.2")[1] == "MISS"
+
+    def test_with_an_api_key_nothing_is_kept(self, site):
+        key = {"Authorization": "Bearer qk-1"}
+        assert [self.ask(site, self.body("有钥匙"), headers=key)[1] for _ in range(2)] == ["BYPASS", "BYPASS"]
+        assert self.ask(site, self.body("有钥匙"))[1] == "MISS"
 
     def test_errors_are_not_kept(self, site):
         for _ in range(2):

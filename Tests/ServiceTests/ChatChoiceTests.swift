@@ -71,6 +71,7 @@ import Testing
         ("chat", #""guided_choice":["abc","d"],"max_tokens":2"#, "max_tokens"),
         ("chat", #""guided_choice":["abc","d"],"max_completion_tokens":2"#, "max_completion_tokens"),
         ("chat", #""guided_choice":["abc","d"],"stop":"b""#, "stop"),
+        ("chat", "\"guided_choice\":[\"a\",\"\(String(repeating: "长", count: 200))\"]", "guided_choice"),
         ("sentiment", #""guided_choice":["a","b"]"#, "guided_choice"),
         ("sentiment", #""max_tokens":1"#, "max_tokens"),
         ("sentiment", #""stop":["x","面"]"#, "stop"),

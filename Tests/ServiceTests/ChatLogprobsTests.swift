@@ -86,6 +86,14 @@ import Testing
         #expect(abs(product - verdict.probability) < 1e-5)
     }
 
+    @Test func aFixedReplyIsCertain() throws {
+        let answer = try choice(#""logprobs":true,"top_logprobs":2"#, text: "我想死")
+        let entries = try entries(answer)
+        guard case .string(let text) = answer["message"]?["content"] else { throw ServiceError("no text") }
+        #expect(bytes(entries) == Array(text.utf8))
+        #expect(try entries.allSatisfy { try number($0["logprob"]) == 0 })
+    }
+
     @Test func aSeedRepeatsAReply() throws {
         func text(_ members: String) throws -> JSONValue? { try choice(members)["message"]?["content"] }
         let sampled = #""max_tokens":40,"temperature":1.5,"seed":5"#

@@ -64,6 +64,8 @@ import Testing
         }
         #expect(try choices(ofSchema: schema(64))?.count == 64)
         #expect(throws: APIError.self) { try choices(ofSchema: schema(65)) }
+        let long = (0..<17).map { "\"\(String(repeating: "长", count: 240))\($0)\"" }.joined(separator: ",")
+        #expect(throws: APIError.self) { try parse("\"guided_choice\":[\(long)]") }
         let properties = (0..<60).map { #""p\#($0)":{"type":"boolean"}"# }.joined(separator: ",")
         let required = (0..<60).map { #""p\#($0)""# }.joined(separator: ",")
         #expect(throws: APIError.self) {

@@ -13,6 +13,13 @@ import Testing
         #expect(ConversationOwner(salt: "s", address: "127.0.0.1") == .salt("s"))
         #expect(ConversationOwner(salt: nil, address: "127.0.0.1") == .address("127.0.0.1"))
         #expect(ConversationOwner(salt: nil, address: "") == nil)
+        let owners = [nil, "alice", "bob"].flatMap { key in
+            [
+                ConversationOwner(salt: "s", address: "a", key: key),
+                ConversationOwner(salt: nil, address: "a", key: key),
+            ]
+        }
+        for (index, owner) in owners.enumerated() { #expect(!owners[..<index].contains(owner)) }
         #expect(ConversationOwner(salt: nil, address: nil) == nil)
     }
 
