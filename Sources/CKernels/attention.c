@@ -83,6 +83,14 @@ void ck_rope_and_store(const ck_engine *engine, const ck_heads *heads, const ck_
     ck_pool_run(engine->pool, store_rows, &job, (rows + STORED_ROWS - 1) / STORED_ROWS * heads->kv_heads);
 }
 
+/// The first block of a KV head in the cache, for the rows of a group.
+static const void *first_block(const heads_job *job, size_t index, size_t head_block) {
+    const size_t groups = job->at->group_count, kv_head = index / groups;
+    const int32_t block = job->at->tables[job->at->groups[index % groups]][0];
+    const size_t at = ((size_t)block * job->h->kv_heads + kv_head) * head_block;
+    return (const uint8_t *)job->h->cache + at * (job->h->wide ? sizeof(float) : sizeof(uint16_t));
+}
+
 /// All queries of a group's rows that read one KV head, as many at a time as the kernel takes.
 static void attend_group(void *context, size_t index) {
     const heads_job *job = context;
@@ -95,6 +103,7 @@ static void attend_group(void *context, size_t index) {
         .cache = (const uint8_t *)h->cache + kv_head * head_block * (h->wide ? sizeof(float) : sizeof(uint16_t)),
         .wide = h->wide, .block_stride = h->kv_heads * head_block,
         .blocks = job->at->tables[first], .head_dim = h->head_dim, .head_stride = h->head_stride,
+        .next = index + 1 < groups * h->kv_heads ? first_block(job, index + 1, head_block) : NULL,
     };
     for (size_t query = 0; query < (end - first) * shared; query++) {
         const size_t row = first + query / shared;

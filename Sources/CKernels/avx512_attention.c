@@ -4,32 +4,30 @@
 #if defined(__x86_64__)
 #include <float.h>
 
-enum { AHEAD = 1 };   // blocks from the one that is computed to the one that is fetched
-
 /// Sixteen values of the cache, `at` values from its start.
 AVX512_INLINE __m512 cached(const bool wide, const ck_queries *a, size_t at) {
     if (wide) return _mm512_loadu_ps((const float *)a->cache + at);
     return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)((const uint16_t *)a->cache + at)));
 }
 
-/// Fetches `count` values of the cache, `at` values from its start. Blocks lie apart, which the processor would not notice
-/// in time: while one is computed, a later one comes.
-AVX512_INLINE void fetch(const bool wide, const ck_queries *a, size_t at, int count) {
+/// Fetches `count` values of a block, `at` values from its start. Blocks lie apart, which the processor would not notice
+/// in time: while one is computed, the next one comes.
+AVX512_INLINE void fetch(const bool wide, const char *block, size_t at, int count) {
     const int bytes = wide ? 4 : 2;
-    const char *p = (const char *)a->cache + at * (size_t)bytes;
 #pragma clang loop unroll(full)
-    for (int line = 0; line < count * bytes; line += 64) _mm_prefetch(p + line, _MM_HINT_T1);
+    for (int line = 0; line < count * bytes; line += 64)
+        _mm_prefetch(block + at * (size_t)bytes + line, _MM_HINT_T1);
 }
 
 /// p[r] = q[r] · K for 32 tokens, lanes are tokens.
-AVX512_INLINE void scores(const bool wide, const int R, const ck_queries *a, size_t k, size_t later,
+AVX512_INLINE void scores(const bool wide, const int R, const ck_queries *a, size_t k, const char *next,
                           float p[][CK_BLOCK]) {
     __m512 sum[CK_MAX_QUERIES][2];
 #pragma clang loop unroll(full)
     for (int r = 0; r < R; r++) sum[r][0] = sum[r][1] = _mm512_setzero_ps();
-    for (size_t d = 0; d < a->head_dim; d++, k += CK_BLOCK, later += CK_BLOCK) {
-        fetch(wide, a, later, CK_BLOCK);
-        const __m512 low = cached(wide, a, k), high = cached(wide, a, k + 16);
+    for (size_t d = 0; d < a->head_dim; d++) {
+        fetch(wide, next, d * CK_BLOCK, CK_BLOCK);
+        const __m512 low = cached(wide, a, k + d * CK_BLOCK), high = cached(wide, a, k + d * CK_BLOCK + 16);
 #pragma clang loop unroll(full)
         for (int r = 0; r < R; r++) {
             const __m512 q = _mm512_set1_ps(a->q[r][d]);
@@ -64,16 +62,16 @@ AVX512_INLINE float weigh(float *p, int32_t visible, float *largest, __m256 *sum
 }
 
 /// out[r] = out[r] · rescale[r] + p[r] · V for P times 16 of the head's dimensions, which are the lanes.
-AVX512_INLINE void values(const bool wide, const int R, const int P, const ck_queries *a, size_t v, size_t later,
-                          const float p[][CK_BLOCK], const float *rescale, float *out) {
+AVX512_INLINE void values(const bool wide, const int R, const int P, const ck_queries *a, size_t v, const char *next,
+                          size_t at, const float p[][CK_BLOCK], const float *rescale, float *out) {
     __m512 sum[CK_MAX_QUERIES][4];
 #pragma clang loop unroll(full)
     for (int r = 0; r < R; r++)
 #pragma clang loop unroll(full)
         for (int i = 0; i < P; i++)
             sum[r][i] = _mm512_mul_ps(_mm512_load_ps(out + r * CK_MAX_HEAD + 16 * i), _mm512_set1_ps(rescale[r]));
-    for (size_t t = 0; t < CK_BLOCK; t++, v += a->head_stride, later += a->head_stride) {
-        fetch(wide, a, later, 16 * P);
+    for (size_t t = 0; t < CK_BLOCK; t++, v += a->head_stride, at += a->head_stride) {
+        fetch(wide, next, at, 16 * P);
         __m512 lanes[4];
 #pragma clang loop unroll(full)
         for (int i = 0; i < P; i++) lanes[i] = cached(wide, a, v + 16 * (size_t)i);
@@ -106,21 +104,22 @@ AVX512_INLINE void attend(const bool wide, const int R, const ck_queries *a) {
         if (a->position[r] > last) last = a->position[r];
     }
     for (int32_t start = 0; start <= last; start += CK_BLOCK) {
-        const int32_t distant = start + AHEAD * CK_BLOCK <= last ? start + AHEAD * CK_BLOCK : start;
-        const size_t k = (size_t)a->blocks[start / CK_BLOCK] * a->block_stride;
-        const size_t later = (size_t)a->blocks[distant / CK_BLOCK] * a->block_stride, v = a->head_dim * CK_BLOCK;
-        scores(wide, R, a, k, later, p);
+        const size_t k = (size_t)a->blocks[start / CK_BLOCK] * a->block_stride, v = a->head_dim * CK_BLOCK;
+        const char *cache = a->cache, *next = a->next ? a->next : a->cache;
+        if (start + CK_BLOCK <= last)
+            next = cache + (size_t)a->blocks[start / CK_BLOCK + 1] * a->block_stride * (wide ? 4 : 2);
+        scores(wide, R, a, k, next, p);
         for (int r = 0; r < R; r++) rescale[r] = weigh(p[r], a->position[r] + 1 - start, &largest[r], &sum[r]);
         _mm256_store_ps(rescale, exponential(_mm256_load_ps(rescale)));
         for (int r = 0; r < R; r++) total[r] = _mm256_fmadd_ps(total[r], _mm256_set1_ps(rescale[r]), sum[r]);
         size_t d = 0;
         for (; d + 16 * (size_t)P <= a->head_stride; d += 16 * (size_t)P)
-            values(wide, R, P, a, k + v + d, later + v + d, p, rescale, out[0] + d);
-        for (; d < a->head_stride; d += 16) values(wide, R, 1, a, k + v + d, later + v + d, p, rescale, out[0] + d);
+            values(wide, R, P, a, k + v + d, next, v + d, p, rescale, out[0] + d);
+        for (; d < a->head_stride; d += 16) values(wide, R, 1, a, k + v + d, next, v + d, p, rescale, out[0] + d);
     }
     for (int r = 0; r < R; r++) {
-        const __m256 all = _mm256_set1_ps(sum_lanes(total[r]));
-        for (size_t d = 0; d < a->head_dim; d++) a->out[r][d] = out[r][d] / _mm256_cvtss_f32(all);
+        const float all = sum_lanes(total[r]);
+        for (size_t d = 0; d < a->head_dim; d++) a->out[r][d] = out[r][d] / all;
     }
 }
 

@@ -51,6 +51,7 @@ typedef struct ck_queries {
     size_t block_stride;                  // values from one block to the next
     const int32_t *blocks;                // block table of the sequence
     size_t head_dim, head_stride;
+    const void *next;                     // the block that the next call begins with; NULL if unknown
 } ck_queries;
 
 /// Where the products of some rows go.
