@@ -49,12 +49,20 @@ class Server:
             else:
                 connection = http.client.HTTPConnection(place.hostname, place.port)
             self._local.connection = connection
-        connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
-        response = connection.getresponse()
+        try:
+            response = self._ask(connection, path, body)
+        except (ConnectionError, http.client.RemoteDisconnected):  # servers end a kept connection after some requests or seconds
+            connection.close()
+            response = self._ask(connection, path, body)
         content = response.read()
         if response.status != 200:
             raise RuntimeError(f"{self.url}{path} answered {response.status}: {content[:300]!r}")
         return json.loads(content)
+
+    @staticmethod
+    def _ask(connection: http.client.HTTPConnection, path: str, body: dict) -> http.client.HTTPResponse:
+        connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
+        return connection.getresponse()
 
     def resident_bytes(self, pid: int | None = None) -> int:
         status = Path(f"/proc/{pid or self.process.pid}/status").read_text()
