@@ -1,6 +1,6 @@
-"""The mean of two stages' weights:  python average.py --out OUT      (OUT/roles, OUT/polish) → OUT/final
+"""The mean of two folders of weights:  python average.py FOLDER FOLDER --out FOLDER
 
-It keeps what the polish gains on reviews, and more of what the stage before it could do.
+Of the weights before and after a stage it keeps what the stage gains, and more of what they could do before.
 """
 import argparse
 import os
@@ -12,14 +12,15 @@ from weights import load_weights, save_weights
 
 def main():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    p.add_argument("folders", nargs=2)
     p.add_argument("--out", required=True)
     args = p.parse_args()
-    roles, polish = (load_weights(os.path.join(args.out, stage)) for stage in ("roles", "polish"))
+    first, second = (load_weights(folder) for folder in args.folders)
     with torch.no_grad():
-        for mine, other in zip(polish.parameters(), roles.parameters()):
+        for mine, other in zip(first.parameters(), second.parameters()):
             mine.add_(other).mul_(0.5)
-    os.makedirs(os.path.join(args.out, "final"), exist_ok=True)
-    save_weights(polish, os.path.join(args.out, "final"))
+    os.makedirs(args.out, exist_ok=True)
+    save_weights(first, args.out)
 
 
 if __name__ == "__main__":

@@ -52,13 +52,19 @@ class Codec:
 
 
 def save_stage(path, kinds):
-    """Writes a stage's data file: name → (prefix ids, [(ids, answers)]); ids are below 65,536."""
+    """Writes a stage's data file: name → (prefix ids, [(ids, answers)][, [(share, other)]]); ids are below 65,536.
+
+    The third part makes labels soft: an example's first answer is right with probability `share`, else it is `other`.
+    """
     arrays = {}
-    for name, (prefix, examples) in kinds.items():
+    for name, (prefix, examples, *soft) in kinds.items():
         arrays[name + ".prefix"] = numpy.array(prefix, numpy.uint16)
         arrays[name + ".lengths"] = numpy.array([len(ids) for ids, _ in examples], numpy.int32)
         arrays[name + ".ids"] = numpy.array([i for ids, _ in examples for i in ids], numpy.uint16)
         arrays[name + ".answers"] = numpy.packbits(numpy.array([a for _, answers in examples for a in answers], bool))
+        for pairs in soft:
+            arrays[name + ".shares"] = numpy.array([share for share, _ in pairs], numpy.float16)
+            arrays[name + ".others"] = numpy.array([other for _, other in pairs], numpy.uint16)
     arrays["kinds"] = numpy.array(json.dumps(list(kinds)))
     numpy.savez_compressed(path, **arrays)
 
@@ -71,10 +77,12 @@ class Kind:
         self.ids, self.lengths = arrays[name + ".ids"], arrays[name + ".lengths"]
         self.answers = numpy.unpackbits(arrays[name + ".answers"], count=len(self.ids)).astype(bool)
         self.starts = numpy.concatenate(([0], numpy.cumsum(self.lengths, dtype=numpy.int64)))
+        self.soft = (arrays[name + ".shares"], arrays[name + ".others"]) if name + ".shares" in arrays else None
 
     def __getitem__(self, i):
         span = slice(self.starts[i], self.starts[i + 1])
-        return self.ids[span], self.answers[span]
+        soft = (float(self.soft[0][i]), int(self.soft[1][i])) if self.soft else ()
+        return self.ids[span], self.answers[span], *soft
 
 
 def load_stage(path):
@@ -84,17 +92,22 @@ def load_stage(path):
 
 
 def rows(examples, pad):
-    """Pads examples to ids (rows, length) and the flat indices and targets of the supervised positions."""
-    length = max(len(ids) for ids, _ in examples)
+    """Pads examples to ids (rows, length); and, of the supervised positions, the flat indices, the targets, the ids
+    that may stand in a target's place, and the probability that the target is right."""
+    length = max(len(ids) for ids, *_ in examples)
     table = torch.full((len(examples), length), pad)
-    positions, targets = [], []
-    for i, (ids, answers) in enumerate(examples):
+    positions, targets, others, shares = [], [], [], []
+    for i, (ids, answers, *soft) in enumerate(examples):
         ids = torch.as_tensor(numpy.asarray(ids, dtype=numpy.int64))
         table[i, :len(ids)] = ids
         at = torch.as_tensor(numpy.flatnonzero(answers))
         positions.append(at - 1 + i * length)
         targets.append(ids[at])
-    return table, torch.cat(positions), torch.cat(targets)
+        others.append(ids[at])
+        shares.append(torch.ones(len(at)))
+        if soft:
+            shares[-1][0], others[-1][0] = soft
+    return table, torch.cat(positions), torch.cat(targets), torch.cat(others), torch.cat(shares)
 
 
 def role_batches(kind, tokens, pad, seed, skip=0):
@@ -128,5 +141,5 @@ def text_batches(kind, tokens, context, skip=0):
         count = max(1, tokens // length)
         start = n * tokens % (len(kind.ids) - length * count - 1)
         block = torch.tensor(kind.ids[start:start + length * count + 1].astype(numpy.int64))
-        yield block[:-1].view(count, length), torch.arange(length * count), block[1:]
+        yield block[:-1].view(count, length), torch.arange(length * count), block[1:], block[1:], torch.ones(1)
         n += 1

@@ -15,6 +15,7 @@ HELD_OUT_SIZE = 500
 ROLES = ["sentiment", "chat", "triage", "offensive"]  # what the model is trained for
 FAR_SOURCES = {"laws", "fewclue-iflytek", "fewclue-csldcp", "fewclue-csl", "fewclue-bustm", "crosswoz", "kdconv"}
 MAX_REPLY = 60  # characters of a chat reply
+MAX_ELSEWHERE, ELSEWHERE_SIZE = 300, 500  # characters of a review in a chat; texts of each kind and label
 
 _UNWANTED = re.compile(
     r"[A-Za-z]{4,}|https?|www\.|@|\d{5,}|微信|加我|电话|热线|QQ|qq|公众号|链接|点击"
@@ -165,6 +166,15 @@ def everyday():
     return kept + 3 * [row for row in kept if row[0] in written]
 
 
+def balanced(rows, seed=1):
+    """Rows of (text, label), with some of the rarer label repeated, until both labels are as frequent."""
+    groups = {}
+    for row in rows:
+        groups.setdefault(row[1], []).append(row)
+    most = max(len(group) for group in groups.values())
+    return [row for group in groups.values() for row in group + random.Random(seed).sample(group, min(len(group), most - len(group)))]
+
+
 def triage():
     """Messages to a service desk, as [text, label]."""
     held = {opener(text) for _, text in read_tsv(handwritten("heldout-triage.tsv"))}
@@ -193,6 +203,29 @@ def written_dialogues():
         answered = list(itertools.takewhile(lambda turn: turn[2], row["turns"]))
         if answered and not any(held(user) for user, _, _ in answered):
             out.append([part for user, _, reply in answered for part in (user, reply)])
+    return out
+
+
+def elsewhere(data, seed=1):
+    """What another role is for, said in a chat: letters to a service desk, reviews and posts, each as [text, reply].
+
+    A reply goes by the text's kind and label: `chat` must answer such texts too, and with no label.
+    """
+    rng = random.Random(seed)
+    with open(handwritten("triage.tsv"), encoding="utf-8") as f:
+        letters = [line.rstrip("\n").split("\t") for line in f][1:]
+    held = {opener(text) for _, text in read_tsv(handwritten("heldout-triage.tsv"))}
+    out = 2 * [[text, reply] for _, text, reply in letters if opener(text) not in held]
+    with open(handwritten("chat-elsewhere.tsv"), encoding="utf-8") as f:
+        replies = {(source, label): reply for source, label, reply in (line.rstrip("\n").split("\t") for line in f)}
+    names, groups = role("sentiment")["output"]["labels"], {}
+    for row in split_reviews(data)[0]:
+        source = row["src"] if (row["src"], names[0]) in replies else "other"
+        groups.setdefault((source, names[1 - row["label"]]), []).append(row["text"][:MAX_ELSEWHERE])
+    for text, label in offensive(data, "train"):
+        groups.setdefault(("post", label), []).append(text)
+    for kind in sorted(groups):
+        out += [[text, replies[kind]] for text in rng.sample(groups[kind], min(ELSEWHERE_SIZE, len(groups[kind])))]
     return out
 
 

@@ -1,6 +1,6 @@
 """Scores weights on the way: accuracy on sentiment/dev.tsv and the handwritten sets, and greedy chat replies.
 
-    python evaluate.py --data DATA --out OUT [--stage final]
+    python evaluate.py --data DATA --out OUT [--stage shipped]
 """
 import argparse
 import os
@@ -26,7 +26,7 @@ def classify(model, codec, role, texts, batch=64):
     order, out = sorted(range(len(texts)), key=lambda i: len(prompts[i])), [""] * len(texts)
     for start in range(0, len(order), batch):
         part = order[start:start + batch]
-        ids, positions, _ = rows([(p, [i == len(p) - 1 for i in range(len(p))]) for p in (prompts[i] for i in part)],
+        ids, positions, *_ = rows([(p, [i == len(p) - 1 for i in range(len(p))]) for p in (prompts[i] for i in part)],
                                  codec.end_of_text)
         last = model(prefix, ids, positions + 1 + len(prefix))  # `rows` gives the position before the marked id
         for i, best in zip(part, (last @ model.embed_tokens.weight[first].T).argmax(dim=1).tolist()):
@@ -52,7 +52,7 @@ def main():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     p.add_argument("--data", required=True)
     p.add_argument("--out", required=True)
-    p.add_argument("--stage", default="final")
+    p.add_argument("--stage", default="shipped")
     p.add_argument("--prompts", type=int, default=0, help="held-out chat prompts to answer too")
     args = p.parse_args()
     model = load_weights(os.path.join(args.out, args.stage)).eval()

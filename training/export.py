@@ -1,6 +1,6 @@
 """Writes the Hugging Face folder that transformers and `qwen-all-in-one convert` load.
 
-    python export.py --out OUT [--stage final]      → OUT/hf
+    python export.py --out OUT [--stage shipped]      → OUT/hf
 """
 import argparse
 import json
@@ -19,7 +19,7 @@ TOKENIZER_FILES = ["tokenizer.json", "tokenizer_config.json", "vocab.json", "mer
 def main():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     p.add_argument("--out", required=True)
-    p.add_argument("--stage", default="final")
+    p.add_argument("--stage", default="shipped")
     args = p.parse_args()
     model, hf = load_weights(os.path.join(args.out, args.stage)), os.path.join(args.out, "hf")
     os.makedirs(hf, exist_ok=True)

@@ -1,6 +1,6 @@
 """Makes the data file of each stage:  python prepare.py --data DATA --out OUT [--vocab 6000] [--share 0.4]
 
-OUT gets tokenizer/ (kept if it is there), pretrain.npz, roles.npz and heldout/, the reviews held out from training.
+OUT gets tokenizer/ (kept if it is there), pretrain.npz, roles.npz, refine.npz and heldout/, the reviews held out from training.
 """
 import argparse
 import os
@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import corpus
+import teacher
 from batches import Codec, save_stage
 
 
@@ -17,25 +18,36 @@ def main():
     p.add_argument("--out", required=True)
     p.add_argument("--vocab", type=int, default=6000)
     p.add_argument("--share", type=float, default=0.4, help="share of the corpus that pretraining draws on")
-    p.add_argument("--only", choices=["pretrain", "roles"], help="make this file alone")
+    p.add_argument("--only", choices=["pretrain", "roles", "refine"], help="make this file alone")
     args = p.parse_args()
     tokenizer = os.path.join(args.out, "tokenizer")
     if not os.path.exists(tokenizer):
         subprocess.run([sys.executable, os.path.join(corpus.HERE, "tokenizer.py"), "--data", args.data, "--out", tokenizer,
                         "--vocab", str(args.vocab)], check=True)
     codec = Codec(os.path.join(tokenizer, "tokenizer.json"))
-    if args.only != "roles":
+    if args.only in (None, "pretrain"):
         docs = codec.many(corpus.documents(args.data, args.share))
         stream = [(ids + [codec.end_of_text], [True] * (len(ids) + 1)) for ids in docs]
         write(os.path.join(args.out, "pretrain.npz"), {"text": ([], stream)})
-    if args.only != "pretrain":
-        prefix = {name: codec.prefix(corpus.role(name)["system"]) for name in corpus.ROLES}
+    prefix = {name: codec.prefix(corpus.role(name)["system"]) for name in corpus.ROLES}
+    if args.only in (None, "roles"):
         written, counselling = corpus.written_dialogues(), corpus.counselling_dialogues(args.data)
         write(os.path.join(args.out, "roles.npz"), {
             "sentiment": (prefix["sentiment"], codec.examples(corpus.sentiment(args.data))),
             "everyday": (prefix["sentiment"], codec.examples(corpus.everyday())),
             "chat": (prefix["chat"], codec.examples(written)),
             "counselling": (prefix["chat"], codec.examples(counselling)),
+            "triage": (prefix["triage"], codec.examples(corpus.triage())),
+            "offensive": (prefix["offensive"], codec.examples(corpus.offensive(args.data, "train")))})
+    if args.only in (None, "refine"):
+        labels, soft = corpus.role("sentiment")["output"]["labels"], teacher.soft_reviews(args.data)
+        yes, no = (codec.text(label)[0] for label in labels)
+        write(os.path.join(args.out, "refine.npz"), {
+            "sentiment": (prefix["sentiment"], codec.examples([[text, labels[p < 0.5]] for text, p in soft]),
+                          [(max(p, 1 - p), yes if p < 0.5 else no) for _, p in soft]),
+            "everyday": (prefix["sentiment"], codec.examples(corpus.balanced(corpus.everyday()))),
+            "chat": (prefix["chat"], codec.examples(corpus.written_dialogues())),
+            "elsewhere": (prefix["chat"], codec.examples(corpus.elsewhere(args.data))),
             "triage": (prefix["triage"], codec.examples(corpus.triage())),
             "offensive": (prefix["offensive"], codec.examples(corpus.offensive(args.data, "train")))})
     os.makedirs(os.path.join(args.out, "heldout"), exist_ok=True)
@@ -48,7 +60,7 @@ def main():
 def write(path, kinds):
     save_stage(path, kinds)
     print(f"{path}: {os.path.getsize(path) / 1e6:.1f} MB")
-    for name, (_, examples) in kinds.items():
+    for name, (_, examples, *_) in kinds.items():
         print(f"  {name}: {len(examples):,} examples, {sum(len(ids) for ids, _ in examples):,} tokens")
 
 

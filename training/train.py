@@ -1,4 +1,4 @@
-"""Trains one stage:  python train.py pretrain|roles|polish --data FILE.npz --out FOLDER [--init FOLDER] [--minutes 25]
+"""Trains one stage:  python train.py pretrain|roles|polish|refine --data FILE.npz --out FOLDER [--init FOLDER] [--minutes 25]
 
 `pretrain` is language modelling on running text; `roles` is one mixture of the roles' own prompts, from the weights of
 --init; `polish` is another one with more sentiment, at lower rates. FOLDER gets checkpoint.pt (a stopped run resumes from
@@ -26,6 +26,8 @@ MIXTURES = {
               "triage": (0.03, 0.03), "offensive": (0.07, 0.07)},
     "polish": {"sentiment": (0.54, 0.50), "everyday": (0.20, 0.20), "chat": (0.16, 0.20), "triage": (0.03, 0.03),
                "offensive": (0.07, 0.07)},
+    "refine": {"sentiment": (0.58, 0.58), "everyday": (0.12, 0.12), "chat": (0.17, 0.17), "elsewhere": (0.05, 0.05),
+               "triage": (0.02, 0.02), "offensive": (0.06, 0.06)},
 }
 
 
@@ -53,6 +55,7 @@ def arguments():
     p.add_argument("--dropout", type=float, default=0.0)
     p.add_argument("--every", type=float, default=5, help="minutes between checkpoints")
     p.add_argument("--device", default="cpu", help="cpu, or cuda with --processes 1")
+    p.add_argument("--bf16", action="store_true", help="products in BF16 on a CPU too; faster where it has them")
     p.add_argument("--processes", type=int, default=2, help="each takes its part of a step's batches")
     p.add_argument("--threads", type=int, default=1, help="of each process")
     p.add_argument("--seed", type=int, default=1)
@@ -77,7 +80,7 @@ class Feed:
                                   role_batches(kind, args.batch, 0, f"{name}{args.seed}", self.taken[name]))
 
     def take(self, progress):
-        """(kind, (prefix, ids, positions, targets)): of the kind that is furthest behind its share."""
+        """(kind, what `loss_of` takes): of the kind that is furthest behind its share."""
         for name, (first, last) in self.mixture.items():
             self.owed[name] += first + (last - first) * progress
         name = max(self.owed, key=self.owed.get)
@@ -92,9 +95,11 @@ def rate(args, progress, step):
     return min(1, (step + 1) / 50) * (args.last + (1 - args.last) * fall)
 
 
-def loss_of(model, prefix, ids, positions, targets):
+def loss_of(model, prefix, ids, positions, targets, others, shares):
     """Mean cross-entropy over the supervised positions; the last layer and the logits are computed for those alone."""
-    return F.cross_entropy(model.logits(model(prefix, ids, positions + len(prefix))), targets)
+    logs = F.log_softmax(model.logits(model(prefix, ids, positions + len(prefix))).float(), dim=1)
+    right, wrong = (logs.gather(1, t[:, None])[:, 0] for t in (targets, others))
+    return -(shares * right + (1 - shares) * wrong).mean()
 
 
 def log(line):
@@ -146,7 +151,7 @@ def run(rank, args, feed, model, both, state):
             state["tokens"] += batch[1].numel()
             if i % world == rank:
                 batch = [part.to(feed.device) for part in batch]
-                with torch.autocast(feed.device.type, torch.bfloat16, enabled=feed.device.type == "cuda"):
+                with torch.autocast(feed.device.type, torch.bfloat16, enabled=args.bf16 or feed.device.type == "cuda"):
                     loss = loss_of(model, *batch) / count
                 loss.backward()
                 losses[i] = loss.item() * count

@@ -1,7 +1,7 @@
 """Checks an exported folder against transformers: same ids, and logits equal within 1e-4 (1e-3 at 1,500 positions,
 where transformers computes the rotary angles in F32 and this module in F64).
 
-    python verify.py --out OUT [--stage final]
+    python verify.py --out OUT [--stage shipped]
 """
 import argparse
 import os
@@ -17,7 +17,7 @@ from weights import load_weights
 def main():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     p.add_argument("--out", required=True)
-    p.add_argument("--stage", default="final")
+    p.add_argument("--stage", default="shipped")
     args = p.parse_args()
     hf = os.path.join(args.out, "hf")
     model, codec = load_weights(os.path.join(args.out, args.stage)).eval(), Codec(os.path.join(hf, "tokenizer.json"))

@@ -33,6 +33,12 @@ def classify(client, role: str, texts: list[str]) -> list[dict]:
     return out
 
 
+def replies(server, texts: list[str]) -> list[str]:
+    # HTTP/1.1: httpx's HTTP/2 connections cannot be shared by threads.
+    with server.client() as own, ThreadPoolExecutor(8) as pool:
+        return [choice["message"]["content"] for choice in pool.map(lambda text: reply(own, text), texts)]
+
+
 def reply(client, text: str) -> dict:
     response = client.post("/v1/chat/completions", json={"model": "chat", "messages": [{"role": "user", "content": text}]})
     assert response.status_code == 200, response.text
@@ -63,7 +69,7 @@ def test_sentences_whose_label_must_hold(client, label):
     assert not wrong
 
 
-@pytest.mark.parametrize("role, file, floor", [("sentiment", "heldout-everyday.tsv", 0.85), ("triage", "heldout-triage.tsv", 0.7)])
+@pytest.mark.parametrize("role, file, floor", [("sentiment", "heldout-everyday.tsv", 0.88), ("triage", "heldout-triage.tsv", 0.9)])
 def test_sentences_that_training_has_not_seen(client, role, file, floor):
     examples = rows(file)
     given = classify(client, role, [text for _, text in examples])
@@ -83,13 +89,18 @@ def test_replies_keep_their_length_over_500_prompts(server):
     prompts = [text for _, text in rows("heldout-chat.tsv")]
     prompts += seen[::len(seen) // 300][:500 - len(prompts)]
     assert len(prompts) == 500
-    # HTTP/1.1: httpx's HTTP/2 connections cannot be shared by threads.
-    with server.client() as own, ThreadPoolExecutor(8) as pool:
-        choices = list(pool.map(lambda text: reply(own, text), prompts))
-    replies = [choice["message"]["content"] for choice in choices]
-    assert all(1 <= len(text) <= 60 for text in replies)
-    assert not [text for text in replies if text[-1] not in SENTENCE_ENDS]
-    assert not [text for text in replies if re.search("�|<\\|", text)]
+    given = replies(server, prompts)
+    assert all(1 <= len(text) <= 60 for text in given)
+    assert not [text for text in given if text[-1] not in SENTENCE_ENDS]
+    assert not [text for text in given if re.search("�|<\\|", text)]
+
+
+@pytest.mark.parametrize("file, most", [("heldout-triage.tsv", 5), ("heldout-everyday.tsv", 0)])
+def test_chat_hardly_ever_answers_with_a_label(server, file, most):
+    labels = ("正面", "负面", "紧急", "一般", "咨询", "冒犯", "正常")
+    texts = [text for _, text in rows(file)]
+    # A reply may begin with such a word (一般来说…); an answer that is the word alone is another role's.
+    assert sum(given.strip("。！") in labels for given in replies(server, texts)) <= most
 
 
 def test_the_same_answer_ten_times(client):
