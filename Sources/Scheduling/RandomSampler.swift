@@ -7,6 +7,11 @@ struct RandomSampler {
     /// What can be drawn, with its weight relative to the best one's. Room for every id is taken once.
     private var candidates: [(token: TokenID, weight: Double)] = []
 
+    /// The candidates' weight by their distance to the best logit, in steps of 1/16.
+    private var bucketMasses = [Double](repeating: 0, count: buckets)
+    private static let bucketsPerUnit = 16.0
+    private static let buckets = Int(-negligible * bucketsPerUnit) + 1
+
     /// Weights below this share of the best one's vanish in a double's rounding, however many there are.
     private static let negligible = -50.0
 
@@ -39,7 +44,12 @@ struct RandomSampler {
             candidates.append((TokenID(id), weight))
         }
         var mass = candidates.reduce(0.0) { $0 + $1.weight }
-        if sampling.topP < 1 { mass = keepNucleus(of: sampling.topP, mass) }
+        if sampling.topP < 1 {
+            mass = keepNucleus(of: sampling.topP, mass) { token in
+                let distance = Double(greatest - logits[Int(token)]) / sampling.temperature
+                return min(Int(distance * Self.bucketsPerUnit), Self.buckets - 1)
+            }
+        }
         var rest = sampling.uniform(at: index) * mass
         for candidate in candidates {
             rest -= candidate.weight
@@ -48,19 +58,31 @@ struct RandomSampler {
         return candidates.last?.token ?? best
     }
 
-    /// Keeps the fewest candidates, most probable first, that have the share; returns their weight.
-    private mutating func keepNucleus(of share: Double, _ mass: Double) -> Double {
-        // Those below the mean of what may be left out do not reach the nucleus, even all together: no need to sort them.
-        let floor = (1 - share) * mass / Double(candidates.count)
-        candidates.removeAll { $0.weight < floor }
-        candidates.sort { $0.weight > $1.weight || ($0.weight == $1.weight && $0.token < $1.token) }
+    /// Keeps the fewest candidates, most probable first and of equals those of lower ids, that have the share; their weight.
+    ///
+    /// Buckets of nearly equal logits tell where the share is reached, so that only one of them has to be sorted.
+    private mutating func keepNucleus(of share: Double, _ mass: Double, bucket: (TokenID) -> Int) -> Double {
+        for index in bucketMasses.indices { bucketMasses[index] = 0 }
+        for candidate in candidates { bucketMasses[bucket(candidate.token)] += candidate.weight }
         var kept = 0.0
-        var count = 0
-        repeat {
-            kept += candidates[count].weight
-            count += 1
-        } while count < candidates.count && kept < share * mass
-        candidates.removeLast(candidates.count - count)
-        return kept
+        var edge = 0
+        while edge < bucketMasses.count - 1, kept + bucketMasses[edge] < share * mass {
+            kept += bucketMasses[edge]
+            edge += 1
+        }
+        let sorted = candidates.filter { bucket($0.token) == edge }
+            .sorted { $0.weight > $1.weight || ($0.weight == $1.weight && $0.token < $1.token) }
+        let last = sorted.first { candidate in
+            kept += candidate.weight
+            return kept >= share * mass
+        }
+        guard let last = last ?? sorted.last else { return mass }  // rounding left the share just out of reach
+        candidates.removeAll { candidate in
+            let place = bucket(candidate.token)
+            if place != edge { return place > edge }
+            return candidate.weight < last.weight
+                || (candidate.weight == last.weight && candidate.token > last.token)
+        }
+        return candidates.reduce(0) { $0 + $1.weight }
     }
 }

@@ -65,8 +65,9 @@ import Testing
                 mass += weights[order[nucleus.count]]
                 nucleus.append(order[nucleus.count])
             }
+            nucleus.sort()
             let sampling = Sampling(temperature: 1, topP: share, seed: UInt64(seed))
-            var rest = sampling.uniform(at: 3) * mass
+            var rest = sampling.uniform(at: 3) * nucleus.reduce(0.0) { $0 + weights[$1] }
             let expected = nucleus.first { id in
                 rest -= weights[id]
                 return rest < 0
@@ -86,6 +87,18 @@ import Testing
     @Test func theColdestIsGreedy() {
         #expect(draw([1, 1.001, 0], Sampling(temperature: 1e-300, seed: 5)) == 1)
         #expect(draw([1, 1.001, 0], Sampling(temperature: 1e-6, seed: 5)) == 1)
+    }
+
+    @Test func everyTemperatureStaysInBounds() {
+        let logits = (0..<500).map { Float($0 % 97) / 7 - 3 }
+        for exponent in -320...1 {
+            let temperature = pow(10, Double(exponent)) * 2
+            guard temperature > 0 else { continue }
+            for topP in [0, 0.5, 0.999_999_999, 1] {
+                let token = draw(logits, Sampling(temperature: temperature, topP: topP, seed: 1))
+                #expect((0..<500).contains(token))
+            }
+        }
     }
 
     @Test func drawsDependOnSeedAndPlaceAlone() {
