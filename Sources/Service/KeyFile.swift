@@ -83,7 +83,7 @@ package struct KeyFile: Sendable, Equatable {
             guard count > 0 else { break }
             written += count
         }
-        let isSafe = written == bytes.count && fsync(descriptor) == 0
+        let isSafe = written == bytes.count && fchmod(descriptor, 0o644) == 0 && fsync(descriptor) == 0
         guard close(descriptor) == 0, isSafe, rename(draft, path) == 0 else {
             let error = Self.systemError(path, "cannot write")
             unlink(draft)

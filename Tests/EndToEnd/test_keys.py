@@ -73,6 +73,7 @@ def test_the_command(tmp_path):
     secret = ring.add("alice", "--rate", "5", "--roles", "chat,sentiment")
     assert re.fullmatch("qk-[0-9a-f]{64}", secret)
     ring.add("bob")
+    assert ring.path.stat().st_mode & 0o777 == 0o644  # the service's own user reads it, whatever the umask
     assert ring.run("list") == "alice\t5\tchat,sentiment\nbob\t60\t*\n"
     assert secret not in ring.path.read_text() and secret[3:] not in ring.path.read_text()
     assert "alice" in ring.run("add", "alice", status=1)
