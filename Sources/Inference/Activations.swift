@@ -12,7 +12,8 @@ final class Activations {
     let attention: ck_activations  // (rows, queryStride)
     let mlp: ck_activations  // (rows, intermediateStride)
     let final: ck_activations  // (maxSequences, hiddenStride): normed rows that logits are wanted of
-    let logits: UnsafeMutablePointer<Float>  // (maxSequences, vocabularyStride)
+    let logits: UnsafeMutablePointer<Float>  // (logitRows, vocabularyStride)
+    let logitRows: Int
     let vocabularyStride: Int
 
     let tokens: UnsafeMutablePointer<Int32>  // (rows)
@@ -28,6 +29,7 @@ final class Activations {
     init(_ configuration: ModelConfiguration, _ options: ComputeOptions, pool: ThreadPool) throws(ModelError) {
         func padded(_ size: Int) -> Int { roundUp(size, to: CK_BLOCK) }
         let (rows, outputs) = (options.maxBatchRows, options.maxSequences)
+        logitRows = min(options.maxLogits ?? outputs, outputs)
         let half = configuration.headDimension / 2
         hiddenStride = padded(configuration.hiddenSize)
         kvStride = padded(configuration.kvSize)
@@ -38,7 +40,7 @@ final class Activations {
         let bytes =
             inputs.reduce(0) { $0 + Self.bytes(rows: $1.0, stride: $1.1) }
             + floats(rows * hiddenStride) + floats(rows * queryStride) + 2 * floats(rows * kvStride)
-            + floats(outputs * vocabularyStride) + 2 * floats(rows * half) + 3 * floats(rows + 1)
+            + floats(logitRows * vocabularyStride) + 2 * floats(rows * half) + 3 * floats(rows + 1)
             + RegionCursor.bytes(of: UnsafePointer<Int32>?.self, rows)
         memory = try MemoryRegion(
             bytes: bytes,
@@ -54,7 +56,7 @@ final class Activations {
         attention = Self.take(&cursor, rows: rows, stride: queryStride)
         mlp = Self.take(&cursor, rows: rows, stride: mlpStride)
         final = Self.take(&cursor, rows: outputs, stride: hiddenStride)
-        logits = cursor.take(Float.self, outputs * vocabularyStride)
+        logits = cursor.take(Float.self, logitRows * vocabularyStride)
         tokens = cursor.take(Int32.self, rows + 1)
         positions = cursor.take(Int32.self, rows + 1)
         groups = cursor.take(Int32.self, rows + 1)

@@ -76,9 +76,10 @@ package final class ComputeContext {
         }
     }
 
-    /// Full logits of several outputs in one pass over the output matrix; read them with `logits(output:)`.
+    /// Full logits of several outputs, below `maxLogits`, in one pass over the output matrix; read them with
+    /// `logits(output:)`.
     package func computeLogits(outputs: Range<Int>) {
-        precondition(outputs.lowerBound >= 0 && outputs.upperBound <= maxSequences, "no such output")
+        precondition(outputs.lowerBound >= 0 && outputs.upperBound <= activations.logitRows, "no such output")
         withUnsafePointers { engine, final, lmHead in
             var projection = ck_projection(
                 weights: lmHead.pointee,
@@ -93,7 +94,7 @@ package final class ComputeContext {
 
     /// (vocabularyCount); valid after `computeLogits(outputs:)` until the next forward pass.
     package func logits(output: Int) -> UnsafeBufferPointer<Float> {
-        precondition(output >= 0 && output < maxSequences, "no such output")
+        precondition(output >= 0 && output < activations.logitRows, "no such output")
         return UnsafeBufferPointer(
             start: activations.logits + output * activations.vocabularyStride,
             count: model.configuration.vocabularyCount

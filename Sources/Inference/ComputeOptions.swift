@@ -42,6 +42,8 @@ package struct ComputeOptions: Sendable {
     package var kvBlocks: Int
     /// Sequence slots, and the most outputs of one forward pass.
     package var maxSequences: Int
+    /// Outputs of one forward pass whose whole logits are wanted; nil: all. Those of some tokens may be had of every output.
+    package var maxLogits: Int?
     /// The most rows of one forward pass.
     package var maxBatchRows: Int
     /// nil: the best one.

@@ -62,6 +62,7 @@ extension SchedulerOptions {
         result.threads = threads
         result.kvBlocks = kvBlocks
         result.maxSequences = slots
+        result.maxLogits = maxSequences  // the other slots are for labels
         result.maxBatchRows = maxBatchRows
         result.instructionSet = instructionSet
         return result
