@@ -6,23 +6,22 @@
 
 // A unit is two panels: 32 outputs, a block of what follows. Rows come 48 at a time (a multiple of every kernel's rows a
 // tile), so that inputs and a unit's weights stay in the second-level cache.
-enum { UNIT_PANELS = 2, UNIT = UNIT_PANELS * CK_PANEL, TILE_ROWS = 48 };
+enum { UNIT_PANELS = 2, UNIT = UNIT_PANELS * CK_PANEL, TILE_ROWS = 48, LONG_SPAN = 4 };
 
 static size_t panel_count(const ck_matrix *w) { return (w->rows + CK_PANEL - 1) / CK_PANEL; }
 
 static size_t unit_count(const ck_matrix *w) { return (panel_count(w) + UNIT_PANELS - 1) / UNIT_PANELS; }
 
-/// Products of the rows first..<first+count of x with one unit's panels; returns how many outputs these have.
-static size_t product(const ck_engine *engine, const ck_matrix *w, size_t unit, const ck_activations *x, size_t first,
-                      size_t count, const ck_target *to) {
-    const size_t panel = unit * UNIT_PANELS, left = panel_count(w) - panel;
-    const size_t panels = left < UNIT_PANELS ? left : UNIT_PANELS;
+static size_t least(size_t a, size_t b) { return a < b ? a : b; }
+
+/// Products of the rows first..<first+count of x with the panels of some units; returns how many outputs these have.
+static size_t product(const ck_engine *engine, const ck_matrix *w, size_t unit, size_t units, const ck_activations *x,
+                      size_t first, size_t count, const ck_target *to) {
+    const size_t panel = unit * UNIT_PANELS, panels = least(panel_count(w) - panel, units * UNIT_PANELS);
     const uint8_t *data = w->data + panel * ck_packed_bytes(w->type, CK_PANEL, w->columns);
     ck_panels_for(engine->kernels, w->type)(data, panels, w->columns, x, first, count, to);
     return panels * CK_PANEL;
 }
-
-static size_t least(size_t a, size_t b) { return a < b ? a : b; }
 
 typedef struct project_job {
     const ck_engine *engine;
@@ -39,7 +38,7 @@ static void project_unit(void *context, size_t unit) {
     for (size_t row = 0; row < job->rows; row += TILE_ROWS) {
         const ck_target to = {p->out + row * p->out_stride + unit * UNIT, p->out_stride,
                               p->bias ? p->bias + unit * UNIT : NULL, p->accumulate};
-        product(job->engine, &p->weights, unit, job->x, job->first + row, least(job->rows - row, TILE_ROWS), &to);
+        product(job->engine, &p->weights, unit, 1, job->x, job->first + row, least(job->rows - row, TILE_ROWS), &to);
     }
 }
 
@@ -58,31 +57,36 @@ typedef struct swiglu_job {
     const ck_activations *x, *out;
     size_t rows;
     bool quantize;
+    size_t span;   // units a task
 } swiglu_job;
 
 static void swiglu_rows(const swiglu_job *job, size_t unit, size_t row, size_t count) {
     _Alignas(64) float gate[TILE_ROWS * UNIT], up[TILE_ROWS * UNIT];
     const ck_activations *out = job->out;
-    const size_t outputs = product(job->engine, job->gate, unit, job->x, row, count, &(ck_target){gate, UNIT, NULL, false});
-    product(job->engine, job->up, unit, job->x, row, count, &(ck_target){up, UNIT, NULL, false});
+    const size_t stride = job->span * UNIT;
+    const ck_target to_gate = {gate, stride, NULL, false}, to_up = {up, stride, NULL, false};
+    const size_t outputs = product(job->engine, job->gate, unit, job->span, job->x, row, count, &to_gate);
+    product(job->engine, job->up, unit, job->span, job->x, row, count, &to_up);
     for (size_t r = 0; r < count; r++) {
-        float *values = gate + r * UNIT;
-        job->engine->kernels->swiglu(values, up + r * UNIT, outputs);
-        if (job->quantize) ck_quantize_part(job->engine->kernels, values, out, row + r, unit * UNIT, UNIT);
+        float *values = gate + r * stride;
+        job->engine->kernels->swiglu(values, up + r * stride, outputs);
+        if (job->quantize) ck_quantize_part(job->engine->kernels, values, out, row + r, unit * UNIT, outputs);
         else memcpy(out->values + (row + r) * out->stride + unit * UNIT, values, outputs * sizeof(float));
     }
 }
 
-static void swiglu_unit(void *context, size_t unit) {
+static void swiglu_units(void *context, size_t task) {
     const swiglu_job *job = context;
     for (size_t row = 0; row < job->rows; row += TILE_ROWS)
-        swiglu_rows(job, unit, row, least(job->rows - row, TILE_ROWS));
+        swiglu_rows(job, task * job->span, row, least(job->rows - row, TILE_ROWS));
 }
 
 void ck_swiglu(const ck_engine *engine, const ck_matrix *gate, const ck_matrix *up, const ck_activations *x,
                size_t rows, const ck_activations *out, bool quantize) {
-    swiglu_job job = {engine, gate, up, x, out, rows, quantize};
-    ck_pool_run(engine->pool, swiglu_unit, &job, unit_count(gate));
+    // A few rows only wait for memory, which gives a long run sooner than gate and up in turn.
+    const size_t span = rows <= TILE_ROWS / LONG_SPAN ? LONG_SPAN : 1, units = unit_count(gate);
+    swiglu_job job = {engine, gate, up, x, out, rows, quantize, span};
+    ck_pool_run(engine->pool, swiglu_units, &job, (units + span - 1) / span);
 }
 
 void ck_project_some(const ck_engine *engine, const ck_matrix *weights, const int32_t *tokens, size_t count,
