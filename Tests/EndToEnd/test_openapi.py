@@ -40,7 +40,8 @@ def test_schemathesis_passes(server, client, tmp_path):
     command = [
         Path(sys.executable).with_name("st"), "--config-file", "schemathesis.toml", "run", "openapi.json",
         "--url", server.url, "--tls-verify", str(server.certificate), "--max-examples", str(EXAMPLES), "--seed", "1",
-        "--workers", "2", "--suppress-health-check", "all", "--request-timeout", "30", "--no-color",
+        # One thread: CPython 3.11 loses count of an AST's depth where two of them build one.
+        "--workers", "1", "--suppress-health-check", "all", "--request-timeout", "30", "--no-color",
     ]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
