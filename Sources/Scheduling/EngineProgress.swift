@@ -44,6 +44,7 @@ package struct SchedulerSnapshot: Sendable {
     package var running: Int
     package var waiting: Int
     package var maxSequences: Int
+    /// Requests that may wait, of all lanes.
     package var queueLimit: Int
     package var kvBlocksUsed: Int
     package var kvBlocksPinned: Int

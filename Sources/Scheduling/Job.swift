@@ -13,6 +13,7 @@ final class Job: Sendable {
     let startBy: UInt64?
     private let settled = Atomic<Bool>(false)
     private let abandoned = Atomic<UInt64>(0)
+    private let hasPlace = Atomic<Bool>(true)
 
     init(_ request: GenerationRequest, purpose: Purpose = .generate, submittedAt: UInt64 = Clock.now()) {
         self.request = request
@@ -40,6 +41,9 @@ final class Job: Sendable {
     }
 
     var isCancelled: Bool { settled.load(ordering: .relaxed) || abandonedAt != nil }
+    /// Takes its place in the queue from it; false if it has none any more.
+    func takePlace() -> Bool { hasPlace.exchange(false, ordering: .relaxed) }
+
     var lane: Lane { request.lane }
     var isLabel: Bool { lane == .label }
 

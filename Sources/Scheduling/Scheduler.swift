@@ -207,7 +207,7 @@ package final class Scheduler: Sendable {
             running: progress.running.load(ordering: .relaxed),
             waiting: progress.waiting.load(ordering: .relaxed),
             maxSequences: options.slots,
-            queueLimit: options.queueLimit,
+            queueLimit: Lane.allCases.count * options.queueLimit,
             kvBlocksUsed: progress.blocksUsed.load(ordering: .relaxed),
             kvBlocksPinned: progress.blocksPinned.load(ordering: .relaxed),
             kvBlocksCached: progress.blocksCached.load(ordering: .relaxed),

@@ -11,6 +11,8 @@ final class SubmissionQueue: Sendable {
         /// Generation requests waiting and running.
         var places = PerLane(0)
         var pace = PerLane(CompletionPace())
+        /// Cancelled jobs that made room for others and are still to be ended by the engine.
+        var cleared: [Job] = []
         var isDraining = false
         var isStopped = false
     }
@@ -33,6 +35,7 @@ final class SubmissionQueue: Sendable {
     func submit(_ jobs: [Job]) throws(AdmissionError) {
         try state.update { state throws(AdmissionError) in
             guard !state.isDraining, !state.isStopped else { throw .draining }
+            clearCancelled(&state, for: jobs)
             for lane in Lane.allCases { try checkRoom(jobs.filter { $0.lane == lane }, lane, state) }
             noteArrival(jobs.count)
             for job in jobs {
@@ -46,6 +49,21 @@ final class SubmissionQueue: Sendable {
     /// Whether a request of many parts may send the next one: a quarter of the places is left to others.
     func hasRoomForMore(in lane: Lane) -> Bool {
         state.withLock { $0.places[lane] < max(1, options.capacity(of: lane) * 3 / 4) }
+    }
+
+    /// Where the jobs find no room, those whose readers have gone need not wait for the engine's step to make some.
+    private func clearCancelled(_ state: inout State, for jobs: [Job]) {
+        let isFull = Lane.allCases.contains { lane in
+            state.places[lane] + jobs.count { $0.lane == lane } > options.capacity(of: lane)
+        }
+        guard isFull, state.cleared.count < options.capacity(of: .label) else { return }
+        let removed = state.lanes.remove { $0.isCancelled }
+        for job in removed { givePlaceBack(job, &state) }
+        state.cleared += removed
+    }
+
+    private func givePlaceBack(_ job: Job, _ state: inout State) {
+        if job.takePlace() { state.places[job.lane] -= 1 }
     }
 
     /// Whether the lane has places for all of the jobs, and whether each can be expected to start in time.
@@ -104,7 +122,8 @@ final class SubmissionQueue: Sendable {
     func waitForWork(hasRunning: Bool) -> Bool {
         state.wait(until: nil) { state in
             if state.isStopped { return false }
-            return hasRunning || state.prefixJob != nil || state.lanes.count > 0 ? true : nil
+            let hasWork = state.prefixJob != nil || state.lanes.count > 0 || !state.cleared.isEmpty
+            return hasRunning || hasWork ? true : nil
         } ?? false
     }
 
@@ -136,7 +155,8 @@ final class SubmissionQueue: Sendable {
     func removeEnded() -> [Job] {
         let now = Clock.now()
         return state.withLock { state in
-            let removed = state.lanes.remove { $0.isCancelled || $0.isOverdue(at: now) }
+            let removed = state.cleared + state.lanes.remove { $0.isCancelled || $0.isOverdue(at: now) }
+            state.cleared = []
             publish(state)
             return removed
         }
@@ -150,7 +170,8 @@ final class SubmissionQueue: Sendable {
     /// Every waiting job, taken out.
     func removeAll() -> [Job] {
         state.withLock { state in
-            let removed = state.lanes.remove { _ in true } + [state.prefixJob].compactMap { $0 }
+            let removed = state.cleared + state.lanes.remove { _ in true } + [state.prefixJob].compactMap { $0 }
+            state.cleared = []
             state.prefixJob = nil
             publish(state)
             return removed
@@ -164,7 +185,7 @@ final class SubmissionQueue: Sendable {
         state.update { state in
             progress.outstanding.subtract(1, ordering: .relaxed)
             guard job.purpose == .generate else { return }
-            state.places[job.lane] -= 1
+            givePlaceBack(job, &state)
             if hasRun { state.pace[job.lane].complete(at: Clock.now()) }
         }
     }

@@ -30,9 +30,11 @@ done
 class Supervised(Responder):
     """A responder whose sockets outlive it, started again whenever it ends."""
 
+    options = []
+
     def start(self):
         sockets = [part for name in ("main", "ops") for part in ("-l", self.folder / f"{name}.sock")]
-        serve = [BINARY, "serve", "--model", MODEL, "--roles", "roles", "--state", self.folder]
+        serve = [BINARY, "serve", "--model", MODEL, "--roles", "roles", "--state", self.folder, *self.options]
         self.process = self._run(
             ["systemd-socket-activate", *sockets, "--fdname=main:ops", "bash", "-c", SUPERVISOR, self.folder, *serve],
             "responder",
@@ -52,6 +54,12 @@ class Supervised(Responder):
         super().stop()
         if pid:
             os.kill(pid, signal.SIGKILL)
+
+
+class Hasty(Supervised):
+    """One that grants nothing to what runs at its end."""
+
+    options = ["--drain-seconds", "0"]
 
 
 @pytest.fixture()
@@ -117,3 +125,25 @@ def test_an_end_finishes_what_runs_and_takes_nothing_new(activated):
         os.kill(responder.pid, signal.SIGTERM)
         assert [end.result(timeout=60) for end in ends] == ["whole"] * 12
     wait_until(lambda: responder.statuses == ["0"], 40, "a clean end")
+
+
+def test_what_does_not_end_in_time_is_told_so(tmp_path):
+    """A stream is cut off by an error event, never without a word."""
+    cluster = Cluster(tmp_path, "one", responder=Hasty)
+    try:
+        responder, begun = cluster.responders["1"], threading.Event()
+
+        def read(n: int) -> str:
+            with cluster.client() as client:
+                return stream(client, f"{n}", on_event=begun.set)
+
+        with cluster.pool(24) as pool:
+            ends = [pool.submit(read, n) for n in range(24)]
+            begun.wait(60)
+            os.kill(responder.pid, signal.SIGTERM)
+            answers = Counter(end.result(timeout=60) for end in ends)
+        print(answers)
+        assert set(answers) <= {"whole", "error", "refused"}, answers
+        wait_until(lambda: responder.statuses == ["0"], 20, "a clean end")
+    finally:
+        cluster.stop()

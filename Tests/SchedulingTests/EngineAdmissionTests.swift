@@ -174,6 +174,27 @@ import Testing
         #expect(bench.metrics.cancellationTime.read().count == 2)
     }
 
+    @Test func thoseWhoLeftTheQueueMakeRoomAtOnce() throws {
+        let bench = Bench {
+            $0.maxSequences = 1
+            $0.queueLimit = 3
+        }
+        let running = try bench.submit(reply(prompt(5, seed: 1), 4))
+        bench.engine.step()
+        let gone = try (0..<3).map { _ in try bench.submit(reply([1], 1)) }
+        #expect(throws: AdmissionError.full(retryAfterSeconds: 1)) { try bench.submit(reply([2], 1)) }
+        for job in gone { job.abandon() }
+        let next = try (0..<3).map { _ in try bench.submit(reply([2], 1)) }
+        #expect(throws: AdmissionError.full(retryAfterSeconds: 1)) { try bench.submit(reply([2], 1)) }
+        bench.engine.step()
+        #expect(gone.allSatisfy { $0.outcome.reason == .cancelled })
+        bench.runAll()
+        #expect(([running] + next).allSatisfy { $0.outcome.reason == .length })
+        #expect(bench.progress.outstanding.load(ordering: .relaxed) == 0)
+        #expect(bench.queue.waitUntilIdle(timeoutMilliseconds: 0))
+        #expect(bench.metrics.cancellationTime.read().count == 3)
+    }
+
     @Test func cancelledInTheQueueNeverStarts() throws {
         let bench = Bench { $0.maxSequences = 1 }
         let running = try bench.submit(reply(prompt(4, seed: 1), 20))
