@@ -12,7 +12,7 @@ package struct LabelScorer: TokenConstraint {
     /// The branching node that waits for logits; nil while the root has a single child and was not passed yet.
     private var node: Int?
     /// Natural logarithms, so that no product underflows before labels are compared.
-    private var logProbabilities: [Double]
+    package private(set) var logProbabilities: [Double]
     private var isFinished = false
     /// False once a logit was not finite: the result then means nothing, and the fault is the model's.
     package private(set) var isValid = true

@@ -75,7 +75,12 @@ package struct PromptBuilder: Sendable {
     ) throws(PromptError) -> Prompt {
         let plan = try Conversation(role: role, messages: messages)
         let head = message("system", plan.system)
-        let tail = message("user", plan.text.text) + [start] + encoder.encode("assistant\n")
+        var text = plan.text
+        var tail = self.tail(text.text)
+        if head.count + tail.count > contextLimit, role.input.overflow == .truncate {
+            text = cut(text, to: contextLimit - head.count)
+            tail = self.tail(text.text)
+        }
         var used = head.count + tail.count
         guard used <= contextLimit else { throw .contextExceeded(tokens: used, limit: contextLimit) }
 
@@ -90,11 +95,27 @@ package struct PromptBuilder: Sendable {
         let tokens = head + kept.reversed().joined() + tail
         return Prompt(
             tokens: tokens,
-            truncated: plan.truncated,
+            truncated: plan.truncated || text.truncated,
             droppedMessages: plan.droppedMessages + 2 * (plan.turns.count - kept.count),
-            text: plan.text.text,
-            characters: plan.text.characters
+            text: text.text,
+            characters: text.characters
         )
+    }
+
+    /// The last user message and the beginning of the answer.
+    private func tail(_ text: String) -> [TokenID] {
+        message("user", text) + [start] + encoder.encode("assistant\n")
+    }
+
+    /// As many whole characters of the text as leave the tail within so many tokens, at least one: found by halving.
+    private func cut(_ text: InputRule.Checked, to limit: Int) -> InputRule.Checked {
+        let characters = Array(text.text)
+        var (fits, tooMany) = (1, characters.count)
+        while fits + 1 < tooMany {
+            let middle = (fits + tooMany) / 2
+            if tail(String(characters[..<middle])).count <= limit { fits = middle } else { tooMany = middle }
+        }
+        return InputRule.Checked(text: String(characters[..<fits]), characters: fits, truncated: true)
     }
 
     /// `<|im_start|>{author}\n{content}<|im_end|>\n`

@@ -9,6 +9,8 @@ package struct Role: Sendable, Equatable {
     package let output: Output
     /// A label role's verdict whose margin is below this counts as undecided, 0...1; nil: every verdict stands.
     package var abstainBelow: Double?
+    /// As its file has it; `calibration(for:)` says whether it holds.
+    package var calibration: StoredCalibration?
     /// Names of label roles whose verdict on the user's text goes with each reply.
     package private(set) var annotate: [String]
     /// In the file's order, at most 16; none for label roles.

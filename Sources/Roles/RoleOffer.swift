@@ -6,6 +6,8 @@ package struct RoleOffer: Sendable, Equatable {
         package let annotation: String
     }
 
+    /// Where the files are.
+    package let directory: String
     /// nil: the model does not say, and all roles are offered.
     package let trained: TrainedRoles?
     /// The offered roles; never empty.
@@ -19,6 +21,7 @@ package struct RoleOffer: Sendable, Equatable {
     /// Reads the directory. Throws what `RoleSet` throws, and if no role is left to offer.
     package init(directory: String, trained: TrainedRoles?) throws(RoleError) {
         let set = try RoleSet(directory: directory)
+        self.directory = directory
         self.trained = trained
         guard let trained else {
             (roles, leftOut, withoutFile, leftOutAnnotations) = (set, [], [], [])

@@ -12,7 +12,7 @@ package struct RoleSet: Sendable, Equatable {
 
     package subscript(name: String) -> Role? { roles.first { $0.name == name } }
 
-    /// Reads every `*.yaml` of the directory (hidden files apart; no subdirectories).
+    /// Reads every `*.yaml` of the directory (hidden files apart; no subdirectories), and the roles' calibrations.
     package init(directory: String) throws(RoleError) {
         let names = try Self.yamlFiles(in: directory)
         guard !names.isEmpty else {
@@ -27,6 +27,12 @@ package struct RoleSet: Sendable, Equatable {
             let file = "\(directory)/\(name)"
             let text = try Self.read(file)
             parsed.append(try RoleFile.parse(file: file, name: String(name.dropLast(".yaml".count)), text: text))
+        }
+        for index in parsed.indices {
+            let file = CalibrationFile.path(of: parsed[index].role.name, in: directory)
+            guard access(file, F_OK) == 0 else { continue }
+            let text = try Self.read(file)
+            parsed[index].role.calibration = try CalibrationFile.parse(file: file, text: text, role: parsed[index].role)
         }
         roles = parsed.map(\.role)
         for item in parsed { try checkAnnotations(of: item.role, line: item.annotateLine, directory: directory) }
@@ -55,7 +61,8 @@ package struct RoleSet: Sendable, Equatable {
             let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
                 String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
             }
-            if name.hasSuffix(".yaml"), !name.hasPrefix(".") { names.append(name) }
+            let isRole = name.hasSuffix(".yaml") && !name.hasSuffix(CalibrationFile.suffix)
+            if isRole, !name.hasPrefix(".") { names.append(name) }
         }
         return names.sorted()
     }

@@ -101,13 +101,23 @@ struct YAMLMap {
     }
 
     func number(_ key: String, in range: ClosedRange<Double>) throws(RoleError) -> Double {
-        let node = try node(key)
-        guard node.tag == Tag(.int) || node.tag == Tag(.float), let value = Double(node.scalar?.string ?? ""),
-            range.contains(value)
-        else {
+        guard let value = Self.number(try node(key)), range.contains(value) else {
             throw error(key, "must be a number from \(range.lowerBound) to \(range.upperBound)")
         }
         return value
+    }
+
+    func numbers(_ key: String, in range: ClosedRange<Double>) throws(RoleError) -> [Double] {
+        guard let sequence = try node(key).sequence else { throw error(key, "must be a list of numbers") }
+        var result: [Double] = []
+        for element in sequence {
+            guard let value = Self.number(element), range.contains(value) else {
+                let rule = "numbers from \(range.lowerBound) to \(range.upperBound)"
+                throw error(key, "must be a list of \(rule)", line: element.mark?.line)
+            }
+            result.append(value)
+        }
+        return result
     }
 
     /// A list of texts with the line of each.
@@ -140,6 +150,11 @@ struct YAMLMap {
     /// The text of a scalar that YAML does not take for a number, a truth value or null.
     private static func text(_ node: Node) -> String? {
         node.tag == Tag(.str) ? node.scalar?.string : nil
+    }
+
+    private static func number(_ node: Node) -> Double? {
+        guard node.tag == Tag(.int) || node.tag == Tag(.float) else { return nil }
+        return Double(node.scalar?.string ?? "")
     }
 
     private static func syntaxError(_ error: YamlError, file: String) -> RoleError {

@@ -76,6 +76,7 @@ struct ChatEndpoint {
         var turn = ChatTurn(request: request, role: role, engine: engine, stream: stream)
         turn.droppedMessages = reply?.droppedMessages ?? 0
         record.droppedMessages = turn.droppedMessages
+        turn.isTruncated = reply?.isTruncated ?? labels.contains(where: \.isTruncated)
         return Plan(turn: turn, reply: reply?.work, labels: labels)
     }
 

@@ -14,6 +14,8 @@ struct ChatTurn {
     var labels: [(role: String, verdict: LabelVerdict)] = []
     /// Of the conversation's oldest messages, how many the reply does without.
     var droppedMessages = 0
+    /// A user text was cut to what the role or the context takes.
+    var isTruncated = false
     var finishReason = "stop"
 
     private let id = Identifier.random("chatcmpl-")
@@ -84,6 +86,7 @@ struct ChatTurn {
         answer.append(JSONValue.Member(name: "labels", value: labelsJSON), if: !labels.isEmpty)
         let dropped = JSONValue.Member(name: "truncated_messages", value: .integer(droppedMessages))
         answer.append(dropped, if: droppedMessages > 0)
+        answer.append(JSONValue.Member(name: "truncated", value: true), if: isTruncated)
     }
 
     private func chunk(

@@ -8,17 +8,22 @@ struct LabelJudge: Sendable {
     let labels: [String]
     /// A template to copy for each text.
     let scorer: LabelScorer
+    /// nil: the probabilities stay as they are.
+    let calibration: Calibration?
     /// Where prompts find each other's common beginning; nil: the role's prefix is pinned.
     var cacheSpace: CacheSpace?
     /// Tokens of that beginning; the whole prompt if it has fewer.
     let prefixCount: Int
 
     /// Nil if the role replies in free text.
-    init?(_ role: Role, builder: PromptBuilder) throws(RoleError) {
+    ///
+    /// - Parameter model: `ModelFile.identity`
+    init?(_ role: Role, builder: PromptBuilder, model: String) throws(RoleError) {
         guard let labels = role.labels else { return nil }
         self.role = role
         self.labels = labels
         scorer = try builder.scorer(for: role)
+        calibration = role.calibration(for: model)
         prefixCount = builder.prefix(of: role).count
     }
 
@@ -32,6 +37,7 @@ struct LabelJudge: Sendable {
         self.role = role
         labels = choices
         scorer = try builder.scorer(for: choices, maxTokens: .max, source: role.name)
+        calibration = nil
         cacheSpace = owner?.space(of: role)
         prefixCount = .max
     }
@@ -63,11 +69,10 @@ struct LabelWork {
             throw .internalFault("role '\(role)' gave no label (\(result.reason.rawValue))")
         }
         return LabelVerdict(
-            label: judge.labels[scorer.best],
-            best: scorer.best,
-            probabilities: zip(judge.labels, scorer.probabilities).map { $0 },
-            margin: scorer.margin,
-            isAbstained: judge.role.abstainBelow.map { scorer.margin < $0 } ?? false,
+            labels: judge.labels,
+            logProbabilities: scorer.logProbabilities,
+            calibration: judge.calibration,
+            abstainBelow: judge.role.abstainBelow,
             isTruncated: isTruncated,
             result: result
         )

@@ -1,3 +1,5 @@
+import Glibc
+import Roles
 package import Scheduling
 
 /// A label with its certainty.
@@ -13,8 +15,33 @@ package struct LabelVerdict: Sendable {
     package let isAbstained: Bool
     /// The text was cut to the role's length before it was judged.
     package let isTruncated: Bool
+    /// Natural logarithms in the role's order, before calibration.
+    let logProbabilities: [Double]
     /// What it cost.
     package let result: GenerationResult
+
+    /// - Parameter calibration: nil: none.
+    init(
+        labels: [String],
+        logProbabilities: [Double],
+        calibration: Calibration?,
+        abstainBelow: Double?,
+        isTruncated: Bool,
+        result: GenerationResult
+    ) {
+        let probabilities = calibration?.probabilities(logProbabilities) ?? logProbabilities.map { exp($0) }
+        let ranked = probabilities.sorted(by: >)
+        // By the logarithms, in which no probability is too small to be told from another; of equals the lowest index.
+        let scores = calibration == nil ? logProbabilities : probabilities
+        best = scores.indices.reduce(0) { scores[$1] > scores[$0] ? $1 : $0 }
+        label = labels[best]
+        margin = ranked[0] - ranked[1]
+        isAbstained = abstainBelow.map { ranked[0] - ranked[1] < $0 } ?? false
+        self.probabilities = Array(zip(labels, probabilities))
+        self.logProbabilities = logProbabilities
+        self.isTruncated = isTruncated
+        self.result = result
+    }
 
     package var probability: Double { probabilities[best].probability }
 

@@ -16,10 +16,13 @@ struct ReplyOptions {
 struct ReplyPlan {
     let work: ReplyWork
     let droppedMessages: Int
+    /// A user text was cut to what the role or the context takes.
+    let isTruncated: Bool
 
     init(_ work: ReplyWork, _ prompt: Prompt) {
         self.work = work
         droppedMessages = prompt.droppedMessages
+        isTruncated = prompt.truncated
     }
 }
 

@@ -11,11 +11,12 @@ struct RoleBook: Sendable {
 
     var roles: RoleSet { offer.roles }
 
-    init(_ offer: RoleOffer, builder: PromptBuilder) throws(RoleError) {
+    /// - Parameter model: `ModelFile.identity`
+    init(_ offer: RoleOffer, builder: PromptBuilder, model: String) throws(RoleError) {
         var judges: [String: LabelJudge] = [:]
         var prefixes: [String: [TokenID]] = [:]
         for role in offer.roles.roles {
-            judges[role.name] = try LabelJudge(role, builder: builder)
+            judges[role.name] = try LabelJudge(role, builder: builder, model: model)
             prefixes[role.name] = builder.prefix(of: role)
         }
         self.offer = offer

@@ -29,9 +29,13 @@ extension RoleEngine {
             guard case .reply(let maxCharacters) = role.output else {
                 throw ServiceError("role '\(name)' answers with labels; choose one that replies")
             }
-            switch try replyWork(role, messages, ReplyOptions(maxTokens: maxTokens), owner: .terminal).work {
+            let plan = try replyWork(role, messages, ReplyOptions(maxTokens: maxTokens), owner: .terminal)
+            switch plan.work {
             case .choice: throw ServiceError("choices were not asked for")
-            case .generation(let request): return try generate(request, maxCharacters: maxCharacters, onText: onText)
+            case .generation(let request):
+                var reply = try generate(request, maxCharacters: maxCharacters, onText: onText)
+                reply.isTruncated = plan.isTruncated
+                return reply
             case .fixed(let answer):
                 onText(answer.text)
                 return Reply(
@@ -77,6 +81,8 @@ extension RoleEngine {
 /// A whole reply and what it cost.
 package struct Reply: Sendable {
     package let text: String
+    /// The user's text was cut to what the role or the context takes.
+    package fileprivate(set) var isTruncated = false
     package let promptTokens: Int
     package let completionTokens: Int
     package let seconds: Double

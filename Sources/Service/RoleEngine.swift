@@ -18,6 +18,8 @@ package final class RoleEngine: Sendable {
     private let stopTokens: [TokenID]
     /// `<|im_end|>`
     let endOfMessage: TokenID
+    /// `ModelFile.identity`
+    package let modelIdentity: String
     /// Names of the control tokens in lower case.
     let controlNames: [[UInt8]]
 
@@ -33,9 +35,10 @@ package final class RoleEngine: Sendable {
             let loading = try Background(name: "tokenizer") { try Tokenizer.load(from: file) }
             model = try Model(file: file)
             tokenizer = try loading.value()
+            modelIdentity = file.identity
             file.releasePages()
             builder = try PromptBuilder(tokenizer: tokenizer)
-            let book = try RoleBook(offer, builder: builder)
+            let book = try RoleBook(offer, builder: builder, model: modelIdentity)
             try Self.checkRoom(for: book, blocks: options.kvBlocks)
             current = Mutex(book)
             scheduler = try Scheduler(model: model, options: options, metrics: metrics)
@@ -51,7 +54,7 @@ package final class RoleEngine: Sendable {
     }
 
     /// Pinned prompts stay in the KV arena; what is left must hold at least a short message and its answer.
-    private static func checkRoom(for book: RoleBook, blocks: Int) throws(ServiceError) {
+    static func checkRoom(for book: RoleBook, blocks: Int) throws(ServiceError) {
         let block = ComputeContext.blockTokens
         let pinned = book.prefixes.values.reduce(0) { $0 + ($1.count + block - 1) / block }
         let least = pinned + 8
@@ -81,7 +84,9 @@ package final class RoleEngine: Sendable {
     /// Takes other roles for requests from now on; on an error the old ones stay.
     package func replaceRoles(_ offer: RoleOffer) throws(ServiceError) {
         let next: RoleBook
-        do { next = try RoleBook(offer, builder: builder) } catch { throw ServiceError("\(error)") }
+        do { next = try RoleBook(offer, builder: builder, model: modelIdentity) } catch {
+            throw ServiceError("\(error)")
+        }
         try pin(next)
         let old = current.withLock { book in
             defer { book = next }
@@ -124,7 +129,7 @@ package final class RoleEngine: Sendable {
     /// A label role that a request brought along. Prompts of the same owner find their common beginning in the cache.
     func judge(_ role: Role, for owner: ConversationOwner?) throws(APIError) -> LabelJudge {
         do {
-            guard var judge = try LabelJudge(role, builder: builder) else {
+            guard var judge = try LabelJudge(role, builder: builder, model: modelIdentity) else {
                 throw APIError.internalFault("role '\(role.name)' has no labels")
             }
             judge.cacheSpace = owner?.space(of: role)

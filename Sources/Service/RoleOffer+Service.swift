@@ -19,8 +19,14 @@ extension RoleOffer {
         return metadata
     }
 
-    /// Says which annotations the offered roles go without.
-    package func warn(_ logger: Logger) {
+    /// Says which annotations and calibrations the offered roles go without.
+    ///
+    /// - Parameter model: `ModelFile.identity`
+    package func warn(_ logger: Logger, model: String) {
+        for role in roles.roles {
+            guard let fault = role.calibrationFault(for: model) else { continue }
+            logger.warning("calibration left out", metadata: ["role": "\(role.name)", "reason": "\(fault)"])
+        }
         for item in leftOutAnnotations {
             logger.warning(
                 "annotation left out",

@@ -121,7 +121,7 @@ package final class Server: ServiceLifecycle.Service {
             "memory_budget_bytes": .stringConvertible(engine.scheduler.memoryBudgetBytes), "canary": "\(findings)",
         ]
         logger.info("ready", metadata: metadata.merging(offer.logMetadata) { $1 })
-        offer.warn(logger)
+        offer.warn(logger, model: engine.modelIdentity)
         try engine.pinPrefixes()
         logger.info("role prefixes filled")
         try PosixThread.start(name: "self-check") { [isOver] in
@@ -152,7 +152,7 @@ package final class Server: ServiceLifecycle.Service {
             try engine.replaceRoles(next)
             state.metrics.contracts.countReload(.success)
             logger.info("roles reloaded", metadata: next.logMetadata)
-            next.warn(logger)
+            next.warn(logger, model: engine.modelIdentity)
         } catch {
             state.metrics.contracts.countReload(.failed)
             logger.error("roles not reloaded; the old ones stay", metadata: ["error": "\(error)"])

@@ -8,7 +8,7 @@ struct QwenAllInOne: AsyncParsableCommand {
         abstract: "One Qwen2 model on plain CPU: strict sentiment labels and short chat behind FastCGI.",
         discussion: "Example: qwen-all-in-one classify --model models/starter.gguf 今天真开心",
         subcommands: [
-            Serve.self, Classify.self, Chat.self, Evaluate.self,
+            Serve.self, Classify.self, Chat.self, Evaluate.self, Calibrate.self, Summarize.self, Check.self,
             Convert.self, Synthesize.self, Inspect.self, Tokenize.self, Logits.self, Perplexity.self,
             Bench.self, Keys.self,
         ]
