@@ -17,7 +17,7 @@ package struct LabelledVerdict: Sendable {
 /// 1/temperature and biases. A weak prior (as much as one example) for no change keeps both finite where every verdict is right.
 package struct CalibrationFit {
     private static let prior = 1.0
-    private static let maxSteps = 100
+    private static let maxSteps = 50
 
     /// 1/temperature, then the labels' biases.
     private var parameters: [Double]
@@ -26,7 +26,9 @@ package struct CalibrationFit {
     /// - Parameter verdicts: at least one, all of the same labels.
     package static func fit(_ verdicts: [LabelledVerdict]) -> Calibration {
         var fit = CalibrationFit(verdicts)
-        for _ in 0..<maxSteps where fit.step() > 1e-10 {}
+        for _ in 0..<maxSteps {
+            if fit.step() < 1e-9 * Double(verdicts.count) { break }
+        }
         let mean = fit.parameters.dropFirst().reduce(0, +) / Double(fit.parameters.count - 1)
         return Calibration(
             temperature: min(
