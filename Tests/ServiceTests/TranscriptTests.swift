@@ -64,7 +64,9 @@ import Testing
 
 @Suite struct SummaryTests {
     @Test func sumsUpAndJudges() throws {
-        let engine = try TestEngine().engine
+        let test = try TestEngine()
+        defer { withExtendedLifetime(test) {} }
+        let engine = test.engine
         let transcript = try Transcript(data: Data("大家好。今天讨论预算。".utf8), source: "file")
         let summary = try engine.summarize(transcript, role: "summary")
         #expect(summary.reply.text.count <= 120 && !summary.reply.isTruncated)
@@ -79,7 +81,9 @@ import Testing
 
     /// The tiny model's context holds less than the role's 6,000 characters of three bytes each.
     @Test func aLongTranscriptIsCutToTheContextAndSaysSo() throws {
-        let engine = try TestEngine().engine
+        let test = try TestEngine()
+        defer { withExtendedLifetime(test) {} }
+        let engine = test.engine
         let text = String(repeating: "会议继续讨论预算。", count: 2_000)
         let summary = try engine.summarize(Transcript(data: Data(text.utf8), source: "file"), role: "summary")
         #expect(summary.reply.isTruncated)
@@ -90,7 +94,9 @@ import Testing
     }
 
     @Test func saysWhichModelIsNeeded() throws {
-        let engine = try TestEngine(trained: ["sentiment", "chat"]).engine
+        let test = try TestEngine(trained: ["sentiment", "chat"])
+        defer { withExtendedLifetime(test) {} }
+        let engine = test.engine
         let transcript = try Transcript(data: Data("大家好。".utf8), source: "file")
         let error = #expect(throws: ServiceError.self) { try engine.summarize(transcript, role: "summary") }
         #expect(error?.description.contains("not trained for the role 'summary'") == true)
