@@ -11,6 +11,7 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import httpx
@@ -51,8 +52,9 @@ def main():
         server = Server(Path(folder), OPTIONS=OPTIONS)
         over, statuses, lock = threading.Event(), Counter(), threading.Lock()
 
-        def chat(_):
-            with server.client() as client:
+        def chat(n: int):
+            # From several addresses: nginx grants each 200 requests a second.
+            with server.client(local_address=f"127.0.0.{2 + n % 20}") as client:
                 while not over.is_set():
                     answer = client.post(CHAT, json=MESSAGE)
                     with lock:
@@ -60,13 +62,14 @@ def main():
                     # A client that is turned away and comes back far too soon.
                     over.wait(0.4 if answer.is_error else 0)
 
-        with ProcessPoolExecutor(len(PATHS)) as processes, ThreadPoolExecutor(CLIENTS) as pool:
-            list(processes.map(time.sleep, [0.1] * len(PATHS)))
+        with ProcessPoolExecutor(len(PATHS), get_context("spawn")) as processes, ThreadPoolExecutor(CLIENTS) as pool:
             work = [pool.submit(chat, n) for n in range(CLIENTS)]
             time.sleep(3)
             probes = [processes.submit(probe, server.url, str(server.certificate), path, seconds) for path in PATHS]
-            times = {path: one.result() for path, one in zip(PATHS, probes)}
-            over.set()
+            try:
+                times = {path: one.result() for path, one in zip(PATHS, probes)}
+            finally:
+                over.set()
             for one in work:
                 one.result()
         # By nginx's log: from the request's first byte to the answer's last, whatever the client's machine is busy with.
