@@ -38,6 +38,7 @@ struct LabelBatch {
         _ departure: Departure? = nil,
         isClientGone: () -> Bool
     ) throws(Interruption) -> [LabelVerdict] {
+        guard !texts.isEmpty else { return [] }
         // One place is all that it takes to be let in.
         var pending = [
             try Interruption.of { () throws(APIError) in try submit(0, startWithin: patience?.secondsToStart) }
@@ -67,7 +68,7 @@ struct LabelBatch {
         while next < texts.count, pending.count < window {
             if engine.scheduler.hasRoomForLabel {
                 let added = try Interruption.of { () throws(APIError) in
-                    try submit(next, startWithin: patience?.secondsToAnswer)
+                    try submit(next, startWithin: nil)  // let in already; `patience` ends the whole call
                 }
                 departure?.add(added.handle)
                 pending.append(added)

@@ -45,11 +45,11 @@ package struct LabelVerdict: Sendable {
 
     package var probability: Double { probabilities[best].probability }
 
-    /// `{"label","probs":[…],"labels":[…],"margin","abstained"}`
+    /// `{"label","probs":[…],"labels":[…],"margin","abstained","truncated"}`
     var json: JSONValue {
         [
             "label": .string(label), "probs": probabilitiesJSON, "labels": labelsJSON, "margin": .number(margin),
-            "abstained": .bool(isAbstained),
+            "abstained": .bool(isAbstained), "truncated": .bool(isTruncated),
         ]
     }
 

@@ -39,7 +39,9 @@ package struct ReplyAssembler {
 
     /// modelEnded: the model chose to end. A stop text counts as the model's own end.
     package mutating func finish(modelEnded: Bool) -> ReplyEnd {
-        let rest = shaper.append(stops.append(decoder.finish()) + stops.finish())
+        // A character that a limit of tokens cut in half was never written.
+        let last = modelEnded ? decoder.finish() : ""
+        let rest = shaper.append(stops.append(last) + stops.finish())
         var end = shaper.finish(modelEnded: modelEnded || stops.hasMatched)
         end.rest = rest + end.rest
         isFinished = true

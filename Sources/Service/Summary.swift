@@ -22,20 +22,12 @@ package struct Summary: Sendable {
     package var jsonLine: String {
         let line: JSONValue = [
             "summary": .string(reply.text),
-            "labels": .object(verdicts.map { JSONValue.Member(name: $0.role, value: $0.verdict.noted) }),
+            "labels": .object(verdicts.map { JSONValue.Member(name: $0.role, value: $0.verdict.json) }),
             "format": .string(format.rawValue), "truncated": .bool(reply.isTruncated),
             "prompt_tokens": .integer(reply.promptTokens), "completion_tokens": .integer(reply.completionTokens),
             "seconds": .number(reply.seconds.rounded(decimals: 4)),
         ]
         return String(decoding: line.encoded, as: UTF8.self)
-    }
-}
-
-extension LabelVerdict {
-    fileprivate var noted: JSONValue {
-        var value = json
-        value.append(JSONValue.Member(name: "truncated", value: .bool(isTruncated)), if: true)
-        return value
     }
 }
 

@@ -79,6 +79,8 @@ def test_classify_arguments_and_lines():
     by_line = run("classify", "--model", MODEL, input="今天真开心\n\n太差了\n").splitlines()
     assert [line.split("\t")[2] for line in by_line] == ["今天真开心", "太差了"]
     assert by_line[0].split("\t")[0] == rows[0]["label"]
+    for count in (0, 16, 32):  # nothing, and whole batches
+        assert run("classify", "--model", MODEL, input="今天真开心\n" * count).splitlines() == by_line[:1] * count
 
 
 def test_chat_replies_to_each_line():

@@ -30,6 +30,8 @@ import Testing
         (#"{"type":"boolean"}"#, ["true", "false"]),
         (#"{"anyOf":[{"const":1},{"type":"null"}]}"#, ["1", "null"]),
         (#"{"type":["string","null"],"enum":["a",null]}"#, [#""a""#, "null"]),
+        (#"{"type":["number","null"],"enum":[1,1.5,null]}"#, ["1", "1.5", "null"]),
+        (#"{"type":"integer","enum":[1]}"#, ["1"]),
         (
             ##"{"type":"object","properties":{"l":{"$ref":"#/$defs/L"},"u":{"type":"boolean"}},"required":["l","u"],"##
                 + #""additionalProperties":false,"$defs":{"L":{"type":"string","enum":["a","b"]}}}"#,
@@ -49,7 +51,8 @@ import Testing
         #"{"type":"array","items":{"const":1}}"#, ##"{"$ref":"#/$defs/X"}"##, #"{"$ref":"http://a"}"#, "7", "{}",
         ##"{"$ref":"#/$defs/X","$defs":{"X":{"$ref":"#/$defs/X"}}}"##,
         ##"{"$defs":{"X":{"anyOf":[{"$ref":"#/$defs/X"},{"$ref":"#/$defs/X"}]}},"$ref":"#/$defs/X"}"##,
-        #"{"enum":["a"],"minLength":3}"#,
+        #"{"enum":["a"],"minLength":3}"#, #"{"type":"integer","enum":[1.5]}"#,
+        #"{"type":"object","properties":{"a":{"const":1}},"required":["a","b"]}"#,
     ])
     func refusesOtherSchemas(schema: String) throws {
         let error = try #require(throws: APIError.self) { try choices(ofSchema: schema) }
@@ -70,6 +73,27 @@ import Testing
         let required = (0..<60).map { #""p\#($0)""# }.joined(separator: ",")
         #expect(throws: APIError.self) {
             try choices(ofSchema: #"{"type":"object","properties":{\#(properties)},"required":[\#(required)]}"#)
+        }
+    }
+
+    /// A few kilobytes that would be millions of values when written out.
+    @Test func boundsWhatASchemaMultiplies() throws {
+        func nested(_ level: (String) -> String) -> String {
+            let definitions = ["b", "c", "d"].map { name in
+                let next = ["b": "c", "c": "d"][name]
+                return #""\#(name)":"# + level(next.map { ##"{"$ref":"#/$defs/\##($0)"}"## } ?? #"{"const":1}"#)
+            }
+            return ##"{"$ref":"#/$defs/b","$defs":{"## + definitions.joined(separator: ",") + "}}"
+        }
+        let objects = nested { value in
+            let names = (0..<48).map { "p\($0)" }
+            return #"{"type":"object","properties":{"# + names.map { #""\#($0)":"# + value }.joined(separator: ",")
+                + #"},"required":["# + names.map { "\"\($0)\"" }.joined(separator: ",") + "]}"
+        }
+        let unions = nested { value in #"{"anyOf":["# + (0..<48).map { _ in value }.joined(separator: ",") + "]}" }
+        for schema in [objects, unions] {
+            let error = try #require(throws: APIError.self) { try choices(ofSchema: schema) }
+            #expect(error.message.contains("too large"))
         }
     }
 

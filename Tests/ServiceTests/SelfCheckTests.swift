@@ -177,12 +177,15 @@ private final class Start {
 
     @Test func aBusyEngineIsLeftAlone() throws {
         let start = try Start(try Place())
-        let handle = try start.engine.scheduler.submit(
-            GenerationRequest(prompt: [1, 2, 3], maxNewTokens: 1000, bannedTokens: [256, 257, 258])
-        )
-        let end = ContinuousClock.now + .milliseconds(100)
-        start.check.watch { .now > end || !start.engine.scheduler.snapshot.isBusy }
+        let handles = try (0..<40).map { _ in
+            try start.engine.scheduler.submit(
+                GenerationRequest(prompt: [1, 2, 3], maxNewTokens: 1000, bannedTokens: [256, 257, 258])
+            )
+        }
+        let end = ContinuousClock.now + .milliseconds(50)
+        start.check.watch { .now > end }
+        #expect(start.engine.scheduler.snapshot.isBusy)
         #expect(start.state.metrics.render().contains("llm_self_checks_total{result=\"match\"} 1\n"))
-        handle.cancel()
+        for handle in handles { handle.cancel() }
     }
 }
