@@ -38,11 +38,12 @@ class Leaver:
 
     def __init__(self, port: int, certificate, seed: int):
         self.address, self.random = ("127.0.0.1", port), random.Random(seed)
+        self.source = (f"127.0.1.{1 + seed % 250}", 0)  # nginx limits the requests of each address
         self.context = ssl.create_default_context(cafile=str(certificate))
 
     def connect(self, protocol: str) -> ssl.SSLSocket:
         self.context.set_alpn_protocols([protocol])
-        plain = socket.create_connection(self.address, timeout=60)
+        plain = socket.create_connection(self.address, timeout=60, source_address=self.source)
         return self.context.wrap_socket(plain, server_hostname="localhost")
 
     def pause(self, connection: ssl.SSLSocket, send=b""):
