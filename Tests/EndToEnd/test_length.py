@@ -13,7 +13,7 @@ import regex
 
 from harness import MODEL, ROOT
 
-COUNT = int(os.environ.get("LENGTH_PROMPTS", "1000"))
+COUNT = int(os.environ.get("LENGTH_PROMPTS", "3000"))
 LIMIT = 60
 ENDS = "。！？!?～~…."
 TAILS = "”’」』）)】》〉"
