@@ -1,5 +1,6 @@
 """Starts and stops the development server (packaging/dev/run.sh) and speaks to it."""
 
+import itertools
 import os
 import re
 import signal
@@ -35,6 +36,8 @@ def wait_until(condition, seconds: float, what: str):
 
 class Server:
     """One running responder with its nginx, on ports and in a folder of its own."""
+
+    _clients = itertools.count()
 
     def __init__(self, run_dir: Path, **settings: str):
         self.run_dir = run_dir
@@ -79,7 +82,10 @@ class Server:
     def client(self, http2: bool = False, local_address: str | None = None) -> httpx.Client:
         """An HTTP client that trusts exactly the server's own certificate.
 
-        local_address: as who it comes, such as 127.0.0.2."""
+        local_address: as who it comes, such as 127.0.0.2; by default each client has an address of its own, since nginx
+        limits the requests of each address."""
+        n = next(self._clients)
+        local_address = local_address or f"127.1.{n // 250 % 250}.{1 + n % 250}"
         context = ssl.create_default_context(cafile=str(self.certificate))
         transport = httpx.HTTPTransport(verify=context, trust_env=False, http2=http2, local_address=local_address)
         return httpx.Client(base_url=self.url, transport=transport, timeout=60)
