@@ -41,6 +41,7 @@ let package = Package(
         library("Scheduling", ["Inference", "ModelFiles", "Metrics"]),
         library("Roles", ["Tokenization", "ModelFiles", "Inference", .product(name: "Yams", package: "Yams")]),
         library("FastCGI", ["CFastCGI"]),
+        library("ModelHub", ["ModelFiles"]),
         library(
             "Service",
             [
@@ -52,7 +53,8 @@ let package = Package(
         .executableTarget(
             name: "qwen-all-in-one",
             dependencies: [
-                "ModelFiles", "Tokenization", "Inference", "Scheduling", "Roles", "Metrics", "FastCGI", "Service",
+                "ModelFiles", "Tokenization", "Inference", "Scheduling", "Roles", "Metrics", "FastCGI", "ModelHub",
+                "Service",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -67,6 +69,7 @@ let package = Package(
         tests("Scheduling", ["Inference", "ModelFiles", "Metrics"]),
         tests("Roles", ["Tokenization", "ModelFiles", "Inference"]),
         tests("FastCGI", ["CFastCGI"]),
+        tests("ModelHub", ["ModelFiles"]),
         tests("Service", ["Inference", "FastCGI", "Roles", "Scheduling", "Metrics"]),
     ],
     swiftLanguageModes: [.v6],

@@ -50,6 +50,12 @@ package final class ModelFile: Sendable {
         return file
     }
 
+    /// Fails if the config.json at `path` is of a model that this program does not run.
+    package static func check(configuration path: String) throws(ModelFileError) {
+        let file = try MappedFile(path: path)
+        _ = try HuggingFaceConfig(json: file.bytes, path: path)
+    }
+
     private init(
         _ path: String,
         _ isFolder: Bool,

@@ -1,3 +1,5 @@
+import ModelFiles
+
 /// Who may use the API: what the file of keys says of one. The key itself is known to its holder alone.
 ///
 /// A key is 256 random bits, so that its plain hash tells nothing: there is nothing to guess, and no need to make hashing slow.
@@ -25,8 +27,9 @@ package struct APIKey: Sendable, Equatable {
     /// A new key and its entry.
     package static func make(name: String, rate: Int, roles: [String]?) -> (secret: String, key: APIKey) {
         var generator = SystemRandomNumberGenerator()  // getrandom(2)
-        let secret = prefix + hex((0..<randomBytes).map { _ in UInt8.random(in: .min ... .max, using: &generator) })
-        return (secret, APIKey(name: name, digest: SHA256.hash(secret.utf8), rate: rate, roles: roles))
+        let secret =
+            prefix + SecureHash.hex((0..<randomBytes).map { _ in UInt8.random(in: .min ... .max, using: &generator) })
+        return (secret, APIKey(name: name, digest: SecureHash.sha256(secret.utf8), rate: rate, roles: roles))
     }
 
     package static func isValidName(_ name: String) -> Bool {
@@ -41,12 +44,5 @@ package struct APIKey: Sendable, Equatable {
     func matches(_ other: [UInt8]) -> Bool {
         guard digest.count == other.count else { return false }
         return zip(digest, other).reduce(0) { $0 | ($1.0 ^ $1.1) } == 0
-    }
-
-    static func hex(_ bytes: [UInt8]) -> String {
-        bytes.map { byte in
-            let digits = String(byte, radix: 16)
-            return digits.count < 2 ? "0" + digits : digits
-        }.joined()
     }
 }

@@ -1,4 +1,5 @@
 import Glibc
+import ModelFiles
 
 /// The file of API keys: a line for each, with name, requests a minute, roles (separated by commas, or `*`) and the SHA-256 of
 /// the key in hexadecimal. Empty lines and lines that begin with `#` count for nothing.
@@ -63,7 +64,7 @@ package struct KeyFile: Sendable, Equatable {
     var text: String {
         keys.reduce(Self.header) { text, key in
             let roles = key.roles?.joined(separator: ",") ?? "*"
-            return text + "\(key.name) \(key.rate) \(roles) \(APIKey.hex(key.digest))\n"
+            return text + "\(key.name) \(key.rate) \(roles) \(SecureHash.hex(key.digest))\n"
         }
     }
 
@@ -107,7 +108,8 @@ package struct KeyFile: Sendable, Equatable {
 
     private static func digest(_ field: String) -> [UInt8]? {
         let digits = Array(field.utf8)
-        guard digits.count == 2 * SHA256.byteCount, digits.allSatisfy({ Character(Unicode.Scalar($0)).isHexDigit })
+        guard digits.count == 2 * SecureHash.sha256Bytes,
+            digits.allSatisfy({ Character(Unicode.Scalar($0)).isHexDigit })
         else { return nil }
         return stride(from: 0, to: digits.count, by: 2).compactMap { index in
             UInt8(String(decoding: digits[index..<index + 2], as: UTF8.self), radix: 16)

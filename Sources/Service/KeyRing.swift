@@ -1,3 +1,4 @@
+import ModelFiles
 import Synchronization
 
 /// Checks each request's API key, and how many requests it has made. Replaced as a whole when the file of keys is read again;
@@ -35,7 +36,7 @@ package final class KeyRing: Sendable {
     func admit(_ authorization: String?, now: UInt64) throws(APIError) -> Access {
         guard isInUse else { return .open }
         guard let secret = Self.secret(authorization) else { throw .missingKey() }
-        let digest = SHA256.hash(secret.utf8)
+        let digest = SecureHash.sha256(secret.utf8)
         return try state.withLock { state throws(APIError) in
             // All are compared, so that the time tells nothing of which one it is.
             var found: APIKey?

@@ -9,7 +9,7 @@ struct QwenAllInOne: AsyncParsableCommand {
         discussion: "Example: qwen-all-in-one classify --model models/starter.gguf 今天真开心",
         subcommands: [
             Serve.self, Classify.self, Chat.self, Evaluate.self, Calibrate.self, Summarize.self, Check.self,
-            Convert.self, Synthesize.self, Inspect.self, Tokenize.self, Logits.self, Perplexity.self,
+            Download.self, Convert.self, Synthesize.self, Inspect.self, Tokenize.self, Logits.self, Perplexity.self,
             Bench.self, Keys.self,
         ]
     )

@@ -21,7 +21,7 @@ def run(*arguments: str, input: str = "", status: int = 0) -> str:
 
 @pytest.mark.parametrize(
     "command", ["serve", "classify", "chat", "evaluate", "convert", "synthesize", "inspect", "tokenize", "logits", "perplexity", "keys",
-                "calibrate", "summarize", "check"]
+                "calibrate", "summarize", "check", "download"]
 )
 def test_help_has_an_example(command):
     [example] = re.findall("^Example: (.*)$", run(command, "--help"), re.MULTILINE)

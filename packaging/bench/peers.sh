@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Our program beside its peers (see BENCHMARKS.md). Installs them into $BENCH_DIR (.bench): Python packages into a virtual environment,
 # llama.cpp built for this processor from the source that the PyPI package llama-cpp-python carries. The first run takes
-# half an hour and 8 GB, mostly for that. BENCH_ARGS goes to the comparison: BENCH_ARGS="--only engine --types q8_0 --rounds 3".
+# half an hour and 8 GB, mostly for that; --install does only that. BENCH_ARGS goes to the comparison:
+# BENCH_ARGS="--only engine --types q8_0 --rounds 3".
 set -euo pipefail
 . "$(dirname "$0")/../dev/common.sh"
 . packaging/bench/models.sh
@@ -38,6 +39,10 @@ build_llama() {
     printf '%s' "$llama_version" >"$target/version"
 }
 
+install_packages
+build_llama
+if [ "${1:-}" = --install ]; then exit; fi
+
 # The real vocabulary where it is at hand: labels are one token each then.
 tokenizer=${BENCH_TOKENIZER:-}
 if [ -z "$tokenizer" ]; then
@@ -48,8 +53,6 @@ export BENCH_TOKENIZER=$tokenizer
 
 require_swift
 packaging/dev/build.sh
-install_packages
-build_llama
 for type in q8_0 q4_0 bf16 f16; do bench_model "$type" >/dev/null; done
 # One thread for tokenizers' batches.
 TOKENIZERS_PARALLELISM=false RAYON_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=1 \

@@ -6,3 +6,4 @@
 #include "pack.h"
 #include "operations.h"
 #include "digest.h"
+#include "sha.h"
