@@ -26,9 +26,10 @@ struct Curl {
         var mayPass: Bool { ![1, 2, 3, 4, 5, 23, 27, 48, 51, 53, 58, 59, 60, 66, 77, 83, 90, 91].contains(code) }
     }
 
-    /// Runs to the end. head gets the response's head, body its content piece by piece; an error of theirs ends curl.
+    /// Runs to the end. head gets the response's head and says whether the content is wanted, which body then gets piece by
+    /// piece; an error of theirs ends curl.
     func run(
-        head: (ResponseHead) throws(HubError) -> Void,
+        head: (ResponseHead) throws(HubError) -> Bool,
         body: (UnsafeRawBufferPointer) throws(HubError) -> Void
     ) throws(HubError) -> Failure? {
         let process = try ChildProcess(Self.arguments, hiding: Self.hidden, input: Array(configuration.utf8))
@@ -37,7 +38,10 @@ struct Curl {
         defer { buffer.deallocate() }
         do {
             while case let count = process.read(into: buffer), count > 0 {
-                try reader.add(UnsafeRawBufferPointer(rebasing: buffer[..<count]), head: head, body: body)
+                guard try reader.add(UnsafeRawBufferPointer(rebasing: buffer[..<count]), head: head, body: body) else {
+                    process.kill()
+                    return nil
+                }
             }
         } catch {
             process.kill()
@@ -67,11 +71,12 @@ private struct ResponseReader {
     private var head: [UInt8] = []
     private(set) var isInBody = false
 
+    /// Gives whether more is wanted.
     mutating func add(
         _ bytes: UnsafeRawBufferPointer,
-        head tell: (ResponseHead) throws(HubError) -> Void,
+        head wants: (ResponseHead) throws(HubError) -> Bool,
         body: (UnsafeRawBufferPointer) throws(HubError) -> Void
-    ) throws(HubError) {
+    ) throws(HubError) -> Bool {
         var rest = bytes[...]
         while !isInBody, let byte = rest.popFirst() {
             head.append(byte)
@@ -83,8 +88,9 @@ private struct ResponseReader {
             head.removeAll()
             guard parsed.status >= 200 else { continue }
             isInBody = true
-            try tell(parsed)
+            guard try wants(parsed) else { return false }
         }
         if !rest.isEmpty { try body(UnsafeRawBufferPointer(rebasing: rest)) }
+        return true
     }
 }

@@ -44,6 +44,7 @@ package struct Download {
     package func run() throws -> String {
         let files = try listing()
         let selection = try Selection(files, gguf: gguf, repository: repository)
+        if gguf == nil { try requireNoOther(than: selection) }
         let workplace = try Workplace(folder: folder, partialFolder: Self.partialFolder)
         var partials = Set((selection.small + selection.weights).map(Self.partialName))
         try requireSpace(for: selection.small + selection.weights, in: workplace)
@@ -63,6 +64,16 @@ package struct Download {
         let path = gguf == nil ? folder : "\(folder)/\(weights[0].name)"
         _ = try ModelFile.open(path)
         return path
+    }
+
+    /// Fails if the folder has a file of another model that would be read in place of this one's.
+    private func requireNoOther(than selection: Selection) throws(HubError) {
+        let names = Set((selection.small + selection.weights).map(\.name))
+        for name in ["model.safetensors", "tokenizer.json", "tokenizer_config.json"] where !names.contains(name) {
+            guard fileSize("\(folder)/\(name)") == nil else {
+                throw HubError("\(folder) has another model's \(name); remove it or choose another --output")
+            }
+        }
     }
 
     private func listing() throws(HubError) -> [RemoteFile] {

@@ -69,17 +69,13 @@ struct Transfer {
                 head: { head throws(HubError) in
                     found = head
                     if address.origin == hub.endpoint.origin { try check(head) }
-                    guard head.status == 200 || head.status == 206 else { return }
+                    guard head.status == 200 || head.status == 206 else { return false }
                     let range = head.contentRange
-                    try sink.begin(
-                        at: range?.start ?? 0,
-                        total: range?.total ?? head["content-length"].flatMap { Int($0) }
-                    )
+                    let total = range?.total ?? head["content-length"].flatMap { Int($0) }
+                    try sink.begin(at: range?.start ?? 0, total: total)
+                    return true
                 },
-                body: { bytes throws(HubError) in
-                    // The text of an error or a redirect is not read.
-                    if let status = found?.status, status == 200 || status == 206 { try sink.write(bytes) }
-                }
+                body: sink.write
             )
             let place = "\(what) from \(address.authority)"
             if let failure {

@@ -48,6 +48,7 @@ class Hub:
         self.partial_status = 206  # ModelScope answers 200 with Content-Range for small files
         self.faults: list[tuple] = []  # of the CDN, one for each request: ("cut", bytes), ("hang", bytes) or ("status", code)
         self.status: tuple[int, dict] | None = None  # answers everything of the hub
+        self.endless_error = False
         self.requests: list[Request] = []
         self.resume = threading.Event()  # lets what hangs go on
         self._servers: list[ThreadingHTTPServer] = []
@@ -109,6 +110,13 @@ class Hub:
         place = urlsplit(request.path)
         query = {name: values[0] for name, values in parse_qs(place.query).items()}
         parts = unquote(place.path).strip("/").split("/")
+        if self.endless_error:
+            handler.reply(request, 403, headers={"Content-Length": 1 << 60}, sent=0)
+            try:
+                while not self.resume.is_set():
+                    handler.wfile.write(bytes(1 << 16))
+            except OSError:
+                return  # the client has had enough
         if self.status:
             return handler.reply(request, self.status[0], headers=self.status[1])
         if self.token and request.headers.get("authorization") != f"Bearer {self.token}":

@@ -147,6 +147,10 @@ def test_shards_are_taken_by_their_index(hub, tmp_path):
     )
     assert len([request for request in hub.requests if "/tree/" in request.path]) == 5
 
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    assert "has another model's model.safetensors; remove it or choose another --output" in refusal(hub, tmp_path)
+    (tmp_path / "model.safetensors").unlink()
+
     index["weight_map"]["x"] = "../../evil.safetensors"
     hub.files["model.safetensors.index.json"] = json.dumps(index).encode()
     assert "names the shard '../../evil.safetensors', which the repository does not have" in refusal(hub, tmp_path)
@@ -295,6 +299,11 @@ def test_what_the_hub_refuses(hub, tmp_path, status, headers, variables, words):
     assert words.format(port=hub.url.split(":")[-1]) in said and TOKEN not in said
     assert not (tmp_path / "x").exists()
     assert len(hub.requests) <= 6
+
+
+def test_an_endless_refusal_is_not_read(hub, tmp_path):
+    hub.endless_error = True
+    assert "is refused (403)" in refusal(hub, tmp_path)
 
 
 def test_modelscope_says_it_with_a_status_of_200(hub, tmp_path):

@@ -51,7 +51,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--types", nargs="+", default=["q8_0", "q4_0", "bf16", "f16"], help="weights' formats of engine")
     parser.add_argument("--answer-types", nargs="+", default=["q8_0", "q4_0"], help="formats of answers and load")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=5, help="of engine and tokenizer; answers have four times, load half as many")
+    parser.add_argument("--rounds", type=int, default=5, help="of engine and tokenizer; answers have four times, load half as many (and a warm-up)")
     parser.add_argument("--tokenizer", type=Path, required=True, help="a folder with tokenizer.json, or a GGUF file")
     parser.add_argument("--out", type=Path, default=WORK / "peers.json")
     return parser.parse_args()

@@ -66,14 +66,22 @@ def print_line(line: Line):
     sys.stdout.flush()
 
 
-def interleave(contestants: dict[str, callable], rounds: int, pause: float = 0.3) -> dict[str, list[float]]:
+def interleave(
+    contestants: dict[str, callable], rounds: int, pause: float = 0.3, keep: callable = None
+) -> dict[str, list[float]]:
     """Calls every contestant once a round, after one round that warms up and is not counted. The pause lets the threads
-    of the one before stop spinning."""
-    samples = {name: [] for name in contestants}
-    for turn in range(rounds + 1):
-        for name, measure in contestants.items():
+    of the one before stop spinning.
+
+    keep: given the warm-up's values by name, says whose names go on; all by default."""
+
+    def turn(names) -> dict[str, float]:
+        values = {}
+        for name in names:
             time.sleep(pause)
-            value = measure()
-            if turn > 0:
-                samples[name].append(value)
-    return samples
+            values[name] = contestants[name]()
+        return values
+
+    first = turn(contestants)
+    names = keep(first) if keep else list(contestants)
+    turns = [turn(names) for _ in range(rounds)]
+    return {name: [values[name] for values in turns] for name in names}

@@ -1,11 +1,12 @@
-"""Turns the JSON of a comparison into the tables of BENCHMARKS.md (between its markers) and the plot docs/benchmarks.svg.
+"""Turns the JSON of comparisons into the tables of BENCHMARKS.md (between its markers) and the plot docs/benchmarks.svg.
 
-usage: report.py [peers.json]
+usage: report.py [peers.json…]    (one for each run, such as one for each group of lines)
 """
 
 import json
 import statistics
 import sys
+from pathlib import Path
 
 from common import ROOT, WORK, Line, number, spread
 from plot import Bar, draw
@@ -60,15 +61,16 @@ def bars(lines: list[Line]) -> list[Bar]:
 
 
 def main():
-    path = sys.argv[1] if len(sys.argv) > 1 else WORK / "peers.json"
-    with open(path, encoding="utf-8") as file:
-        result = json.load(file)
-    lines = [Line(**line) for line in result["lines"]]
+    results = [json.loads(Path(path).read_text(encoding="utf-8")) for path in sys.argv[1:] or [WORK / "peers.json"]]
+    lines = [[Line(**line) for line in result["lines"]] for result in results]
     page = PAGE.read_text()
     before, rest = page.split(START)
-    PAGE.write_text(before + START + "\n\n" + tables(result, lines) + "\n\n" + END + rest.split(END)[1])
+    parts = "\n\n".join(tables(result, part) for result, part in zip(results, lines))
+    PAGE.write_text(before + START + "\n\n" + parts + "\n\n" + END + rest.split(END)[1])
     PLOT.parent.mkdir(exist_ok=True)
-    PLOT.write_text(draw(bars(lines), f"{result['machine']['processor']}, {result['threads']} threads, {result['date']}"))
+    first = results[0]
+    subtitle = f"{first['machine']['processor']}, {first['threads']} threads, {first['date']}"
+    PLOT.write_text(draw(bars([line for part in lines for line in part]), subtitle))
     print(f"Written: {PAGE.relative_to(ROOT)}, {PLOT.relative_to(ROOT)}")
 
 

@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 from common import BINARY, LLAMA, ROOT
 
 READY_SECONDS = 120
+# After which an answer is given up, and with it the run.
+ANSWER_SECONDS = 120
 
 
 def free_port() -> int:
@@ -45,9 +47,11 @@ class Server:
         if connection is None:
             place = urlsplit(self.url)
             if self.context:
-                connection = http.client.HTTPSConnection(place.hostname, place.port, context=self.context)
+                connection = http.client.HTTPSConnection(
+                    place.hostname, place.port, timeout=ANSWER_SECONDS, context=self.context
+                )
             else:
-                connection = http.client.HTTPConnection(place.hostname, place.port)
+                connection = http.client.HTTPConnection(place.hostname, place.port, timeout=ANSWER_SECONDS)
             self._local.connection = connection
         try:
             response = self._ask(connection, path, body)
