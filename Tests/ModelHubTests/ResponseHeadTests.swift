@@ -3,13 +3,13 @@ import Testing
 @testable import ModelHub
 
 @Suite struct ResponseHeadTests {
-    private func head(_ lines: String...) -> ResponseHead? {
+    private func parse(_ lines: String...) -> ResponseHead? {
         ResponseHead((lines.joined(separator: "\r\n") + "\r\n\r\n").utf8)
     }
 
     @Test func readsStatusAndFields() throws {
         let head = try #require(
-            head("HTTP/2 206", "Content-Range: bytes 5-9/10", "X-Empty:", "no field", "retry-after:  7\t")
+            parse("HTTP/2 206", "Content-Range: bytes 5-9/10", "X-Empty:", "no field", "retry-after:  7\t")
         )
         #expect(head.status == 206)
         #expect(head.contentRange?.start == 5 && head.contentRange?.total == 10)
@@ -18,23 +18,23 @@ import Testing
     }
 
     @Test(arguments: ["", "HTTP/1.1", "HTTP/1.1 x", "HTTP/1.1 99 x", "HTTP/1.1 999", "GET / HTTP/1.1", "FTP 200"])
-    func refusesWhatIsNoStatusLine(line: String) { #expect(head(line) == nil) }
+    func refusesWhatIsNoStatusLine(line: String) { #expect(parse(line) == nil) }
 
     @Test(arguments: ["bytes */10", "items 0-1/2", "bytes 0-1", "bytes x-1/2", "bytes -5-9/10", "", "bytes /"])
     func refusesOtherRanges(value: String) throws {
-        #expect(try #require(head("HTTP/1.1 206 Partial Content", "Content-Range: \(value)")).contentRange == nil)
+        #expect(try #require(parse("HTTP/1.1 206 Partial Content", "Content-Range: \(value)")).contentRange == nil)
     }
 
     @Test func aTotalMayBeUnknown() throws {
-        let range = try #require(head("HTTP/1.1 206 Partial Content", "Content-Range: bytes 5-9/*")?.contentRange)
+        let range = try #require(parse("HTTP/1.1 206 Partial Content", "Content-Range: bytes 5-9/*")?.contentRange)
         #expect(range.start == 5 && range.total == nil)
     }
 
     @Test func findsTheNextPage() throws {
         let link = "Link: <https://h/a?b=1>; rel=\"prev\", <https://h/a?b=3>; rel=\"next\""
-        #expect(head("HTTP/1.1 200 OK", link)?.nextPage == "https://h/a?b=3")
-        #expect(head("HTTP/1.1 200 OK", "Link: <https://h/a>; rel=\"prev\"")?.nextPage == nil)
-        #expect(head("HTTP/1.1 200 OK", "Link: >x<; rel=\"next\"")?.nextPage == nil)
+        #expect(parse("HTTP/1.1 200 OK", link)?.nextPage == "https://h/a?b=3")
+        #expect(parse("HTTP/1.1 200 OK", "Link: <https://h/a>; rel=\"prev\"")?.nextPage == nil)
+        #expect(parse("HTTP/1.1 200 OK", "Link: >x<; rel=\"next\"")?.nextPage == nil)
     }
 
     @Test func readsAnnouncedDigests() throws {
