@@ -25,7 +25,7 @@ struct ResponseHead: Equatable {
     var contentRange: (start: Int, total: Int?)? {
         guard let value = self["content-range"], value.hasPrefix("bytes ") else { return nil }
         let parts = value.dropFirst(6).split(separator: "/")
-        guard parts.count == 2, let start = parts[0].split(separator: "-").first.flatMap({ Int($0) }) else {
+        guard parts.count == 2, let start = Int(parts[0].prefix { $0 != "-" }) else {
             return nil
         }
         return (start, Int(parts[1]))
