@@ -1,7 +1,7 @@
 // The status page: reads /status.json every few seconds while it is looked at, and draws it.
 
 import { MemoryChart } from "/chart.js";
-import { bytes, count, seconds, uptime } from "/format.js";
+import { bytes, clock, count, seconds, uptime } from "/format.js";
 import { say } from "/language.js";
 
 const period = 3000;
@@ -47,18 +47,31 @@ function showMemory(memory) {
   chart.show([...history, now], memory.budget_bytes);
 }
 
-function showRequests(roles) {
+/** Readings of the last minute: when (s), and requests ended by then. */
+let readings = [];
+
+/** Requests a second over the readings of the last minute; null while there is but one, or after a restart. */
+function rate(time, ended) {
+  if (readings.length > 0 && ended < readings.at(-1).ended) readings = [];
+  readings = [...readings.filter((reading) => time - reading.time <= 60), { time, ended }];
+  const first = readings[0];
+  return time > first.time ? (ended - first.ended) / (time - first.time) : null;
+}
+
+function showRequests({ roles, time }) {
   const outcomes = { success: 0, client_error: 0, rejected: 0, cancelled: 0, failed: 0 };
   for (const { requests } of Object.values(roles)) {
     for (const [outcome, number] of Object.entries(requests)) outcomes[outcome] += number;
   }
   figure("requests", count(outcomes.success), say("成功", "answered"));
+  const each = rate(time, Object.values(outcomes).reduce((sum, number) => sum + number, 0));
+  const pace = each === null ? [] : [say(`每秒 ${each.toFixed(1)}`, `${each.toFixed(1)} a second`)];
   const others = [
     [say("请求有误", "bad requests"), outcomes.client_error], [say("拒绝", "rejected"), outcomes.rejected],
     [say("取消", "cancelled"), outcomes.cancelled], [say("失败", "failed"), outcomes.failed],
   ].filter(([, number]) => number > 0);
-  const faults = others.map(([name, number]) => `${name} ${count(number)}`).join(" · ");
-  byId("requests-detail").textContent = faults || say("没有出错", "no errors");
+  const faults = others.map(([name, number]) => `${name} ${count(number)}`);
+  byId("requests-detail").textContent = [...pace, ...(faults.length > 0 ? faults : [say("没有出错", "no errors")])].join(" · ");
 }
 
 function showEngine(engine) {
@@ -77,6 +90,25 @@ function showEngine(engine) {
     `${used} of ${total} blocks, ${pinned} pinned for roles; ${cached} more keep conversations`,
   );
   byId("cache-bar").style.width = `${share}%`;
+}
+
+function showSequences(engine) {
+  const sequences = engine?.sequences ?? [];
+  byId("sequences").hidden = sequences.length === 0;
+  byId("no-sequences").hidden = sequences.length > 0;
+  byId("sequences").tBodies[0].replaceChildren(...sequences.map((sequence) => {
+    const row = element("tr");
+    const head = element("th", String(sequence.slot + 1));
+    head.scope = "row";
+    const read = Math.min(sequence.computed_tokens, sequence.prompt_tokens);
+    const isReading = read < sequence.prompt_tokens;
+    const cells = [
+      isReading ? say("读入", "reading") : say("生成", "writing"), `${count(read)} / ${count(sequence.prompt_tokens)}`,
+      count(sequence.generated_tokens), seconds(sequence.seconds).join(" "),
+    ];
+    row.append(head, ...cells.map((text) => element("td", text)));
+    return row;
+  }));
 }
 
 function showTokens(tokens) {
@@ -110,9 +142,16 @@ function showLatency(status) {
   byId("latency").replaceChildren(...rows.map(([name, summary]) => latencyRow(name, summary)));
 }
 
-function showFacts({ build, model, workers }) {
+const checks = { match: say("一致", "as recorded"), mismatch: say("不符", "differs") };
+
+function selfCheck({ result, time }) {
+  const words = checks[result];
+  return words ? [words, clock(time)].join(comma) : say("尚未进行", "not yet");
+}
+
+function showFacts({ build, model, workers, self_check }) {
   const busy = say(`${workers.busy} / ${workers.total} 忙`, `${workers.busy} of ${workers.total} busy`);
-  const facts = [[say("版本", "Version"), `${build.name} ${build.version}`], [say("工作线程", "Worker threads"), busy]];
+  const facts = [[say("版本", "Version"), `${build.name} ${build.version}`], [say("工作线程", "Worker threads"), busy], [say("自检", "Self-check"), selfCheck(self_check)]];
   if (model) {
     facts.unshift(
       [say("模型", "Model"), model.name],
@@ -140,8 +179,9 @@ async function refresh() {
     showState(states[status.state] ?? [status.state, ""]);
     byId("summary").textContent = `${say("已运行", "Up for")} ${uptime(status.uptime_seconds)}`;
     showMemory(status.memory);
-    showRequests(status.roles);
+    showRequests(status);
     showEngine(status.engine);
+    showSequences(status.engine);
     showTokens(status.tokens);
     showLatency(status);
     showFacts(status);

@@ -147,7 +147,7 @@ package struct MainService: Sendable {
         }
     }
 
-    /// One line a request: sizes and times, never text.
+    /// One line a request: sizes and times, never text. A slow one's line says so and is a warning.
     private func log(
         _ call: Call,
         _ record: CallRecord,
@@ -174,7 +174,9 @@ package struct MainService: Sendable {
             metadata["prefill_seconds"] = .stringConvertible(record.prefillSeconds.rounded(decimals: 4))
             metadata["decode_seconds"] = .stringConvertible(record.decodeSeconds.rounded(decimals: 4))
         }
-        logger.log(level: outcome == .failed ? .error : .info, "request", metadata: metadata)
+        let isSlow = seconds >= limits.slow.seconds
+        let level: Logger.Level = outcome == .failed ? .error : isSlow ? .warning : .info
+        logger.log(level: level, isSlow ? "slow request" : "request", metadata: metadata)
     }
 }
 

@@ -7,6 +7,8 @@ package struct RequestLimits: Sendable {
     package var start = Duration.seconds(30)
     /// Until its answer is complete; less than the web server waits for a silent one.
     package var answer = Duration.seconds(100)
+    /// One that takes this long is a warning in the log.
+    package var slow = Duration.seconds(10)
 
     package init() {}
 

@@ -28,6 +28,7 @@ struct Serve: AsyncParsableCommand {
     @Option(help: "Seconds that a request may wait for the model; one that would wait longer is refused with 429.")
     var startSeconds = 30
     @Option(help: "Seconds that an answer may take in all.") var answerSeconds = 100
+    @Option(help: "Seconds from which a request is logged as slow, at level warning.") var slowSeconds = 10.0
     @Option(help: "Seconds that requests under way have after SIGTERM.") var drainSeconds = 30
     @Option(help: "Folder for what outlives a restart (default: $STATE_DIRECTORY, as systemd sets it; else none).")
     var state: String?
@@ -44,6 +45,7 @@ struct Serve: AsyncParsableCommand {
         for (name, value) in seconds where !(1...86_400).contains(value) {
             throw ValidationError("\(name) must be 1 to 86400.")
         }
+        guard (0...86_400).contains(slowSeconds) else { throw ValidationError("--slow-seconds must be 0 to 86400.") }
         guard (0...3600).contains(drainSeconds) else { throw ValidationError("--drain-seconds must be 0 to 3600.") }
         guard (0...1000).contains(queue), (workers ?? 1) <= 2000 else {
             throw ValidationError("--queue must be 0 to 1000 and --workers at most 2000.")
@@ -69,6 +71,7 @@ struct Serve: AsyncParsableCommand {
         options.drainLimit = .seconds(drainSeconds)
         options.requestLimits.start = .seconds(startSeconds)
         options.requestLimits.answer = .seconds(answerSeconds)
+        options.requestLimits.slow = .seconds(slowSeconds)
         options.stateDirectory = try stateDirectory()
         options.selfCheckInterval = .seconds(selfCheckSeconds)
         let server = try Server(options: options, logger: logger)

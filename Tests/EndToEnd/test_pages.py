@@ -1,7 +1,9 @@
 """The pages in a real browser."""
 
 import re
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from selenium import webdriver
@@ -233,7 +235,25 @@ def test_status_page(page, server):
     wait_until(lambda: all_of(page, "#chart polyline"), 10, "the memory curve is drawn")
     shown = float(page.find_element(By.ID, "resident").text.split()[0])
     assert abs(shown - server.resident_bytes() / 2**20) < 16 or "GiB" in page.find_element(By.ID, "resident").text
-    assert "qwen-all-in-one" in page.find_element(By.ID, "facts").text
+    facts = page.find_element(By.ID, "facts").text
+    assert "qwen-all-in-one" in facts and "自检\n一致" in facts
+    wait_until(lambda: "每秒" in page.find_element(By.ID, "requests-detail").text, 10, "the rate is shown")
+    assert page.find_element(By.ID, "no-sequences").is_displayed()
+    with ThreadPoolExecutor(1) as pool, server.client() as client:
+        chat = {"model": "chat", "messages": [{"role": "user", "content": "最近工作压力好大，晚上睡不着" * 30}]}
+        over = threading.Event()
+
+        def talk():
+            while not over.is_set():
+                assert client.post("/v1/chat/completions", json=chat).status_code == 200
+
+        talking = pool.submit(talk)
+        try:
+            under_way = lambda: re.search(r"^\d+ (读入|生成) \d+ / \d+ \d+ ", page.find_element(By.ID, "sequences").text, re.MULTILINE)
+            wait_until(under_way, 60, "a request under way is shown")
+        finally:
+            over.set()
+        talking.result(timeout=60)
     # Its words follow the server's state.
     page.execute_script("window.fetch = () => Promise.reject(new TypeError('gone'))")
     wait_until(lambda: page.find_element(By.ID, "state").text == "连接不上", 10, "the loss is shown")

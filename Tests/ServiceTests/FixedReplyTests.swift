@@ -160,7 +160,7 @@ import Testing
             logger: Logger(label: "test") { _ in RecordingHandler(log: lines) }
         )
         for text in ["我真的想死", "你好"] { _ = try answer(body(text, #","max_tokens":2"#), service) }
-        let logged = lines.lines.withLock { $0 }
+        let logged = lines.events.withLock { $0.map { $0.metadata ?? [:] } }
         #expect(logged.map { $0["fixed_reply"].map { "\($0)" } } == ["self_harm", nil])
         #expect(logged[0]["completion_tokens"].map { "\($0)" } == String(reply.utf8.count))
         #expect(!logged.contains { line in line.values.contains { "\($0)".contains("想死") } })
@@ -174,23 +174,4 @@ import Testing
         #expect(answer.completionTokens == reply.utf8.count && answer.promptTokens > 0)
         #expect(try JSONParser.parse(Array(answer.jsonLine(message: "我想死").utf8))["reply"] == .string(reply))
     }
-}
-
-private final class RecordedLog: Sendable {
-    let lines = Mutex<[Logger.Metadata]>([])
-}
-
-private struct RecordingHandler: LogHandler {
-    let log: RecordedLog
-    var logLevel = Logger.Level.info
-    var metadata: Logger.Metadata = [:]
-
-    init(log: RecordedLog) { self.log = log }
-
-    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-        get { metadata[key] }
-        set { metadata[key] = newValue }
-    }
-
-    func log(event: LogEvent) { log.lines.withLock { $0.append(event.metadata ?? [:]) } }
 }

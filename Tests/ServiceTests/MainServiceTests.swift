@@ -50,6 +50,23 @@ import Testing
         }
     }
 
+    @Test func aSlowRequestIsAWarning() throws {
+        for (slow, message, level) in [(10.0, "request", Logger.Level.info), (0, "slow request", .warning)] {
+            let lines = RecordedLog()
+            var limits = RequestLimits()
+            limits.slow = .seconds(slow)
+            let service = MainService(
+                state: test.state,
+                limits: limits,
+                logger: Logger(label: "test") { _ in RecordingHandler(log: lines) }
+            )
+            var sink = Recorder()
+            service.answer(post("/v1/classify", #"{"model":"sentiment","input":"好"}"#), to: &sink)
+            let events = lines.events.withLock { $0 }
+            #expect(events.map(\.level) == [level] && events.map { "\($0.message)" } == [message])
+        }
+    }
+
     @Test func repliesWithLabels() throws {
         var sink = Recorder()
         service.answer(post("/v1/chat/completions", chat + "}"), to: &sink)

@@ -1,4 +1,5 @@
 import Glibc
+import Logging
 import Metrics
 import ModelFiles
 import Roles
@@ -133,3 +134,23 @@ func post(_ path: String, _ body: String) -> Call {
 }
 
 func get(_ path: String) -> Call { Call(method: "GET", path: path, id: "test-request", body: .success([])) }
+
+/// What was logged, in order.
+final class RecordedLog: Sendable {
+    let events = Mutex<[LogEvent]>([])
+}
+
+struct RecordingHandler: LogHandler {
+    let log: RecordedLog
+    var logLevel = Logger.Level.info
+    var metadata: Logger.Metadata = [:]
+
+    init(log: RecordedLog) { self.log = log }
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    func log(event: LogEvent) { log.events.withLock { $0.append(event) } }
+}
