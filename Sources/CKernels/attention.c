@@ -33,6 +33,17 @@ static void rotate(float *x, const float *cosines, const float *sines, size_t ha
     }
 }
 
+/// RMSNorm of one head in place; nothing without weights.
+static void norm_head(const ck_kernels *kernels, float *x, const float *weight, size_t n, float eps) {
+    if (!weight) return;
+    float padded[CK_MAX_HEAD], normed[CK_MAX_HEAD];
+    const size_t whole = (n + CK_BLOCK - 1) / CK_BLOCK * CK_BLOCK;
+    memcpy(padded, x, n * sizeof *x);
+    memset(padded + n, 0, (whole - n) * sizeof *x);
+    kernels->rms_norm(padded, weight, n, whole, eps, normed);
+    memcpy(x, normed, n * sizeof *x);
+}
+
 /// Writes one head of one token to the cache, `step` values apart, finite in the cache's precision.
 static void store_head(const ck_kernels *kernels, const float *x, size_t n, void *cache, bool wide, size_t at,
                        size_t step) {
@@ -62,8 +73,12 @@ static void store_row(const heads_job *job, size_t row, size_t head) {
     const size_t v = k + h->head_dim * CK_BLOCK + token * h->head_stride;
 
     const float scale = 1 / sqrtf((float)h->head_dim);
-    for (size_t q = head * shared; q < (head + 1) * shared; q++)
-        rotate(h->q + row * h->q_stride + q * h->head_dim, cosines, sines, half, scale);
+    for (size_t i = head * shared; i < (head + 1) * shared; i++) {
+        float *q = h->q + row * h->q_stride + i * h->head_dim;
+        norm_head(job->engine->kernels, q, h->q_norm, h->head_dim, h->eps);
+        rotate(q, cosines, sines, half, scale);
+    }
+    norm_head(job->engine->kernels, h->k + from, h->k_norm, h->head_dim, h->eps);
     rotate(h->k + from, cosines, sines, half, 1);
     store_head(job->engine->kernels, h->k + from, h->head_dim, h->cache, h->wide, k + token, CK_BLOCK);
     store_head(job->engine->kernels, h->v + from, h->head_dim, h->cache, h->wide, v, 1);

@@ -1,8 +1,11 @@
 #include "pack.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 #include "float16.h"
+#include "formats.h"
+#include "quantize.h"
 
 /// How one type lies in a panel: runs of `unit` bytes, taken in turn from each of the 16 outputs.
 typedef struct layout {
@@ -23,24 +26,48 @@ static bool layout_of(uint32_t type, layout *out) {
     }
 }
 
+uint32_t ck_packed_type(uint32_t type) {
+    switch (type) {
+    case CK_Q5_0:
+    case CK_IQ4_NL: return CK_Q8_0;
+    case CK_Q4_1:
+    case CK_Q5_1:
+    case CK_Q2_K:
+    case CK_Q3_K:
+    case CK_Q4_K:
+    case CK_Q5_K:
+    case CK_Q6_K:
+    case CK_IQ4_XS: return CK_F16;
+    default: return type;
+    }
+}
+
+/// The format to decode from; NULL for a type that is packed as it is.
+static const ck_format *source_of(uint32_t type) { return ck_packed_type(type) == type ? NULL : ck_format_of(type); }
+
 static size_t panel_bytes(const layout *l, size_t columns) {
     return columns / l->block * l->source_bytes * CK_PANEL;
 }
 
 size_t ck_packed_bytes(uint32_t type, size_t rows, size_t columns) {
     layout l;
-    if (!layout_of(type, &l) || columns == 0 || columns % l.block != 0) return 0;
+    const ck_format *from = source_of(type);
+    if (!layout_of(ck_packed_type(type), &l) || columns == 0 || columns % l.block != 0) return 0;
+    if (from && columns % from->values != 0) return 0;
     return (rows + CK_PANEL - 1) / CK_PANEL * panel_bytes(&l, columns);
 }
 
 typedef struct packing {
     layout l;
+    const ck_format *from;
+    uint32_t type;       // packed
+    atomic_bool failed;
     size_t rows, columns;
     const uint8_t *source;
     uint8_t *data;
 } packing;
 
-/// Copies one output's row into lane `lane` of its panel.
+/// Copies one output's values into lane `lane` of its panel.
 static inline void pack_lane(const layout l, size_t columns, const uint8_t *source, size_t lane, uint8_t *panel) {
     for (size_t block = 0; block < columns / l.block; block++) {
         uint8_t *target = panel + block * l.source_bytes * CK_PANEL;
@@ -55,25 +82,59 @@ static inline void pack_lane(const layout l, size_t columns, const uint8_t *sour
     }
 }
 
+/// The same for any layout: constant ones let the copies become single moves.
+static void pack_values(const layout *l, size_t columns, const uint8_t *source, size_t lane, uint8_t *panel) {
+    if (l->source_bytes == 34) pack_lane((layout){CK_BLOCK, 34, 2, 4}, columns, source, lane, panel);
+    else if (l->source_bytes == 18) pack_lane((layout){CK_BLOCK, 18, 2, 4}, columns, source, lane, panel);
+    else if (l->unit == 2) pack_lane((layout){1, 2, 0, 2}, columns, source, lane, panel);
+    else pack_lane((layout){1, 4, 0, 4}, columns, source, lane, panel);
+}
+
+/// One block of a file's type in the packed type's format. False when a value is too large for it.
+static bool convert_block(const ck_format *from, const uint8_t *block, uint32_t to, uint8_t *out) {
+    float values[CK_FORMAT_VALUES];
+    if (to == CK_F16) {
+        from->decode(block, values);
+        return ck_quantize_row(CK_F16, values, out, from->values);
+    }
+    // Both begin with the scale; with one of 1, the values are the integers.
+    const uint16_t one = 0x3c00;
+    uint8_t unscaled[CK_FORMAT_BYTES];
+    memcpy(unscaled, block, from->bytes);
+    memcpy(unscaled, &one, sizeof one);
+    from->decode(unscaled, values);
+    memcpy(out, block, sizeof one);
+    for (size_t i = 0; i < CK_BLOCK; i++) out[2 + i] = (uint8_t)(int8_t)values[i];
+    return true;
+}
+
+static void convert_row(packing *p, const uint8_t *source, size_t lane, uint8_t *panel) {
+    uint8_t block[CK_FORMAT_VALUES * sizeof(uint16_t)];
+    const size_t step = p->from->values / p->l.block * p->l.source_bytes * CK_PANEL;
+    for (size_t at = 0; at < p->columns; at += p->from->values, source += p->from->bytes, panel += step) {
+        if (!convert_block(p->from, source, p->type, block)) p->failed = true;
+        pack_values(&p->l, p->from->values, block, lane, panel);
+    }
+}
+
 static void pack_panel(void *context, size_t panel) {
-    const packing *p = context;
-    const size_t bytes = panel_bytes(&p->l, p->columns), row_bytes = bytes / CK_PANEL;
+    packing *p = context;
+    const size_t bytes = panel_bytes(&p->l, p->columns);
+    const size_t row_bytes = p->from ? p->columns / p->from->values * p->from->bytes : bytes / CK_PANEL;
     uint8_t *target = p->data + panel * bytes;
     if ((panel + 1) * CK_PANEL > p->rows) memset(target, 0, bytes);   // lanes without an output stay zero
     for (size_t lane = 0; lane < CK_PANEL && panel * CK_PANEL + lane < p->rows; lane++) {
         const uint8_t *source = p->source + (panel * CK_PANEL + lane) * row_bytes;
-        // Constant layouts let the copies become single moves.
-        if (p->l.source_bytes == 34) pack_lane((layout){CK_BLOCK, 34, 2, 4}, p->columns, source, lane, target);
-        else if (p->l.source_bytes == 18) pack_lane((layout){CK_BLOCK, 18, 2, 4}, p->columns, source, lane, target);
-        else if (p->l.unit == 2) pack_lane((layout){1, 2, 0, 2}, p->columns, source, lane, target);
-        else pack_lane((layout){1, 4, 0, 4}, p->columns, source, lane, target);
+        if (p->from) convert_row(p, source, lane, target);
+        else pack_values(&p->l, p->columns, source, lane, target);
     }
 }
 
 ck_matrix ck_pack(ck_pool *pool, uint32_t type, size_t rows, size_t columns, const void *source, uint8_t *data) {
-    packing p = {.rows = rows, .columns = columns, .source = source, .data = data};
-    if (layout_of(type, &p.l)) ck_pool_run(pool, pack_panel, &p, (rows + CK_PANEL - 1) / CK_PANEL);
-    return (ck_matrix){type, rows, columns, data};
+    packing p = {.from = source_of(type), .type = ck_packed_type(type), .rows = rows, .columns = columns,
+                 .source = source, .data = data};
+    if (layout_of(p.type, &p.l)) ck_pool_run(pool, pack_panel, &p, (rows + CK_PANEL - 1) / CK_PANEL);
+    return (ck_matrix){p.type, rows, columns, p.failed ? NULL : data};
 }
 
 static uint16_t half_at(const uint8_t *bytes) {

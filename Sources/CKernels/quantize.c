@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "float16.h"
+#include "kernels.h"
 
-enum { F32 = 0, F16 = 1, Q4_0 = 2, Q8_0 = 8, BF16 = 30 };
 enum { BLOCK = 32, Q4_0_BYTES = 18, Q8_0_BYTES = 34 };
 
 static inline bool is_finite(float value) { return (ck_bits_from_float(value) & 0x7f800000u) != 0x7f800000u; }
@@ -108,63 +108,20 @@ static bool quantize_block_q4_0(const float *src, uint8_t *dst) {
 bool ck_quantize_row(uint32_t ggml_type, const float *src, void *dst, size_t n) {
     uint8_t *out = dst;
     switch (ggml_type) {
-        case F32: memcpy(out, src, n * sizeof *src); return true;
-        case F16: return quantize_f16(src, out, n);
-        case BF16: return quantize_bf16(src, out, n);
-        case Q8_0:
+        case CK_F32: memcpy(out, src, n * sizeof *src); return true;
+        case CK_F16: return quantize_f16(src, out, n);
+        case CK_BF16: return quantize_bf16(src, out, n);
+        case CK_Q8_0:
             if (n % BLOCK != 0) return false;
             for (size_t i = 0; i < n; i += BLOCK, out += Q8_0_BYTES) {
                 if (!quantize_block_q8_0(src + i, out)) return false;
             }
             return true;
-        case Q4_0:
+        case CK_Q4_0:
             if (n % BLOCK != 0) return false;
             for (size_t i = 0; i < n; i += BLOCK, out += Q4_0_BYTES) {
                 if (!quantize_block_q4_0(src + i, out)) return false;
             }
-            return true;
-        default: return false;
-    }
-}
-
-static inline uint16_t load_half(const uint8_t *src) {
-    uint16_t half;
-    memcpy(&half, src, 2);
-    return half;
-}
-
-static void dequantize_block_q8_0(const uint8_t *src, float *dst) {
-    const float scale = ck_from_f16(load_half(src));
-    int8_t q[BLOCK];
-    memcpy(q, src + 2, BLOCK);
-    for (int i = 0; i < BLOCK; i++) dst[i] = (float)q[i] * scale;
-}
-
-static void dequantize_block_q4_0(const uint8_t *src, float *dst) {
-    const float scale = ck_from_f16(load_half(src));
-    for (int i = 0; i < BLOCK / 2; i++) {
-        dst[i] = (float)((src[2 + i] & 15) - 8) * scale;
-        dst[i + BLOCK / 2] = (float)((src[2 + i] >> 4) - 8) * scale;
-    }
-}
-
-bool ck_dequantize_row(uint32_t ggml_type, const void *src, float *dst, size_t n) {
-    const uint8_t *in = src;
-    switch (ggml_type) {
-        case F32: memcpy(dst, in, n * sizeof *dst); return true;
-        case F16:
-            for (size_t i = 0; i < n; i++) dst[i] = ck_from_f16(load_half(in + 2 * i));
-            return true;
-        case BF16:
-            for (size_t i = 0; i < n; i++) dst[i] = ck_from_bf16(load_half(in + 2 * i));
-            return true;
-        case Q8_0:
-            if (n % BLOCK != 0) return false;
-            for (size_t i = 0; i < n; i += BLOCK, in += Q8_0_BYTES) dequantize_block_q8_0(in, dst + i);
-            return true;
-        case Q4_0:
-            if (n % BLOCK != 0) return false;
-            for (size_t i = 0; i < n; i += BLOCK, in += Q4_0_BYTES) dequantize_block_q4_0(in, dst + i);
             return true;
         default: return false;
     }

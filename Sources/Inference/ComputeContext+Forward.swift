@@ -1,7 +1,8 @@
 import CKernels
 import Glibc
 
-/// Qwen2's forward pass (Qwen2 Technical Report, arXiv 2407.10671), with Hugging Face's names.
+/// The forward pass of Qwen2 (Qwen2 Technical Report, arXiv 2407.10671) and Qwen3 (arXiv 2505.09388), with Hugging Face's
+/// names.
 extension ComputeContext {
     /// Runs rows through all layers and keeps the final hidden state of `rows[outputs[i]]` as output `i`.
     ///
@@ -34,7 +35,7 @@ extension ComputeContext {
             var kProj = projection(layer.kProj, layer.kBias, act.key, act.kvStride)
             var vProj = projection(layer.vProj, layer.vBias, act.value, act.kvStride)
             ck_project(&engine, &qProj, &kProj, &vProj, &normed, 0, count)
-            var heads = self.heads(ofLayer: index)
+            var heads = self.heads(of: layer, index)
             ck_rope_and_store(&engine, &heads, &places, count)
             if index + 1 == weights.layers.count, narrow(to: outputs, of: rows) {
                 // After the last keys and values only the outputs' rows matter.
@@ -153,7 +154,7 @@ extension ComputeContext {
         return count
     }
 
-    private func heads(ofLayer index: Int) -> ck_heads {
+    private func heads(of layer: LayerWeights, _ index: Int) -> ck_heads {
         let act = activations
         return ck_heads(
             q: act.query,
@@ -161,6 +162,9 @@ extension ComputeContext {
             v: act.value,
             q_stride: act.attention.stride,
             kv_stride: act.kvStride,
+            q_norm: layer.qNorm,
+            k_norm: layer.kNorm,
+            eps: model.configuration.rmsNormEpsilon,
             cache: cache.layer(index),
             wide: cache.precision == .f32,
             heads: model.configuration.headCount,
@@ -172,7 +176,7 @@ extension ComputeContext {
 
     private func projection(
         _ matrix: PackedMatrix,
-        _ bias: PaddedVector,
+        _ bias: PaddedVector?,
         _ out: UnsafeMutablePointer<Float>,
         _ stride: Int
     ) -> ck_projection {

@@ -63,8 +63,10 @@ package struct ForwardCost: Sendable {
 }
 
 extension Model {
-    /// The most frequent type among the weights.
-    package var productType: TensorType { TensorType.allCases.first { $0.name == weightType } ?? .f32 }
+    /// The type that the kernels compute with for most of the weights.
+    package var productType: TensorType {
+        TensorType(name: weightType).flatMap { TensorType(rawValue: ck_packed_type($0.rawValue)) } ?? .f32
+    }
 
     /// - Parameters:
     ///   - contexts: for each row the number of tokens that it attends to, its own included.

@@ -1,12 +1,12 @@
 import CKernels
 package import ModelFiles
 
-/// A loaded Qwen2 model: configuration and packed weights. Immutable, shared by any number of contexts.
+/// A loaded model: configuration and packed weights. Immutable, shared by any number of contexts.
 package final class Model: Sendable {
     package let configuration: ModelConfiguration
     /// Memory that the weights take, packed; the file's own pages are given back.
     package let weightBytes: Int
-    /// The type of most of the weights: `f32`, `f16`, `bf16`, `q8_0` or `q4_0`.
+    /// The type of most of the weights in the file, such as `q8_0`.
     package let weightType: String
     let weights: Weights
 

@@ -1,7 +1,8 @@
 package import ModelFiles
 
-/// The sizes of a Qwen2 model, as its metadata and tensors state them.
+/// The sizes of a Qwen model, as its metadata and tensors state them.
 package struct ModelConfiguration: Sendable, Equatable {
+    package let architecture: ModelArchitecture
     package let layerCount: Int
     package let hiddenSize: Int
     package let intermediateSize: Int
@@ -31,42 +32,45 @@ extension ModelConfiguration {
         path: String
     ) throws(ModelError) {
         let keys = MetadataReader(metadata: metadata, path: path)
-        let architecture = try keys.string("general.architecture")
-        guard architecture == "qwen2" else {
-            throw ModelError.key("general.architecture", in: path, "is '\(architecture)'; only qwen2 is supported")
+        let name = try keys.string("general.architecture")
+        guard let architecture = ModelArchitecture(rawValue: name) else {
+            throw ModelError.key("general.architecture", in: path, "is '\(name)'; \(ModelArchitecture.supported)")
         }
-        if let scaling = metadata["qwen2.rope.scaling.type"]?.string, scaling != "none" {
-            throw ModelError.key("qwen2.rope.scaling.type", in: path, "is '\(scaling)'; only none is supported")
+        self.architecture = architecture
+        let family = architecture.rawValue
+        if let scaling = metadata["\(family).rope.scaling.type"]?.string, scaling != "none" {
+            throw ModelError.key("\(family).rope.scaling.type", in: path, "is '\(scaling)'; only none is supported")
         }
-        layerCount = try keys.count("qwen2.block_count", limit: 1024)
-        hiddenSize = try keys.count("qwen2.embedding_length", limit: 1 << 16)
-        intermediateSize = try keys.count("qwen2.feed_forward_length", limit: 1 << 18)
-        headCount = try keys.count("qwen2.attention.head_count", limit: 1024)
-        kvHeadCount = try keys.count("qwen2.attention.head_count_kv", limit: 1024, default: headCount)
-        contextLength = try keys.count("qwen2.context_length", limit: 1 << 24)
-        ropeTheta = try keys.positive("qwen2.rope.freq_base", default: 10_000)
-        rmsNormEpsilon = try keys.positive("qwen2.attention.layer_norm_rms_epsilon", default: nil)
+        layerCount = try keys.count("\(family).block_count", limit: 1024)
+        hiddenSize = try keys.count("\(family).embedding_length", limit: 1 << 16)
+        intermediateSize = try keys.count("\(family).feed_forward_length", limit: 1 << 18)
+        headCount = try keys.count("\(family).attention.head_count", limit: 1024)
+        kvHeadCount = try keys.count("\(family).attention.head_count_kv", limit: 1024, default: headCount)
+        contextLength = try keys.count("\(family).context_length", limit: 1 << 24)
+        ropeTheta = try keys.positive("\(family).rope.freq_base", default: 10_000)
+        rmsNormEpsilon = try keys.positive("\(family).attention.layer_norm_rms_epsilon", default: nil)
         guard headCount % kvHeadCount == 0 else {
             throw ModelError.key(
-                "qwen2.attention.head_count_kv",
+                "\(family).attention.head_count_kv",
                 in: path,
                 "is \(kvHeadCount); it must divide the \(headCount) heads"
             )
         }
-        headDimension = try Self.headDimension(keys, hiddenSize: hiddenSize, headCount: headCount)
+        headDimension = try Self.headDimension(keys, family, hiddenSize: hiddenSize, headCount: headCount)
         tiesEmbeddings = tensors["output.weight"] == nil
         vocabularyCount = try Self.vocabularyCount(metadata, tensors, path)
     }
 
     private static func headDimension(
         _ keys: MetadataReader,
+        _ family: String,
         hiddenSize: Int,
         headCount: Int
     ) throws(ModelError) -> Int {
-        let key = "qwen2.attention.key_length"
+        let key = "\(family).attention.key_length"
         if keys.metadata[key] == nil, hiddenSize % headCount != 0 {
             throw ModelError.key(
-                "qwen2.attention.head_count",
+                "\(family).attention.head_count",
                 in: keys.path,
                 "is \(headCount); it must divide the hidden size \(hiddenSize)"
             )
@@ -75,10 +79,10 @@ extension ModelConfiguration {
         guard dimension % 2 == 0, (2...256).contains(dimension) else {
             throw ModelError.key(key, in: keys.path, "the head size is \(dimension); it must be even and at most 256")
         }
-        let values = try keys.count("qwen2.attention.value_length", limit: 1 << 16, default: dimension)
+        let values = try keys.count("\(family).attention.value_length", limit: 1 << 16, default: dimension)
         guard values == dimension else {
             throw ModelError.key(
-                "qwen2.attention.value_length",
+                "\(family).attention.value_length",
                 in: keys.path,
                 "is \(values), unlike keys' \(dimension)"
             )

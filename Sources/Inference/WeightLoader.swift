@@ -18,7 +18,14 @@ struct WeightLoader {
         self.file = file
         self.configuration = configuration
         var bytes = 0
-        for (name, shape) in Self.expectedTensors(configuration) {
+        let expected = Self.expectedTensors(configuration)
+        // A tensor that the forward pass does not know would be missing from its results.
+        let names = Set(expected.map(\.name))
+        if let unknown = file.tensorNames.first(where: { !names.contains($0) }) {
+            let family = configuration.architecture.rawValue
+            throw ModelError.tensor(unknown, in: file.path, "is not part of a \(family) model")
+        }
+        for (name, shape) in expected {
             bytes += try Self.packedBytes(try Self.checked(name, shape, in: file), in: file.path)
         }
         memory = try MemoryRegion(bytes: bytes, purpose: "the weights of \(file.path)", toucher: nil)
@@ -40,14 +47,23 @@ struct WeightLoader {
     }
 
     private mutating func layer(_ prefix: String) throws(ModelError) -> LayerWeights {
-        LayerWeights(
+        let architecture = configuration.architecture
+        func bias(_ name: String) throws(ModelError) -> PaddedVector? {
+            architecture.hasAttentionBias ? try vector("\(prefix).\(name).bias") : nil
+        }
+        func norm(_ name: String) throws(ModelError) -> PaddedVector? {
+            architecture.hasHeadNorms ? try vector("\(prefix).\(name).weight") : nil
+        }
+        return LayerWeights(
             inputLayernorm: try vector("\(prefix).attn_norm.weight"),
             qProj: try matrix("\(prefix).attn_q.weight"),
-            qBias: try vector("\(prefix).attn_q.bias"),
+            qBias: try bias("attn_q"),
+            qNorm: try norm("attn_q_norm"),
             kProj: try matrix("\(prefix).attn_k.weight"),
-            kBias: try vector("\(prefix).attn_k.bias"),
+            kBias: try bias("attn_k"),
+            kNorm: try norm("attn_k_norm"),
             vProj: try matrix("\(prefix).attn_v.weight"),
-            vBias: try vector("\(prefix).attn_v.bias"),
+            vBias: try bias("attn_v"),
             oProj: try matrix("\(prefix).attn_output.weight"),
             postAttentionLayernorm: try vector("\(prefix).ffn_norm.weight"),
             gateProj: try matrix("\(prefix).ffn_gate.weight"),
@@ -62,6 +78,13 @@ struct WeightLoader {
         let data = cursor.take(UInt8.self, ck_packed_bytes(view.type.rawValue, rows, columns))
         let packed = ck_pack(pool.raw, view.type.rawValue, rows, columns, view.bytes.baseAddress, data)
         file.releasePages(of: view)
+        guard packed.data != nil else {
+            throw ModelError.tensor(
+                name,
+                in: file.path,
+                "has type \(view.type.name) and a value beyond 65504, which f16 cannot hold: is the file damaged?"
+            )
+        }
         return PackedMatrix(packed: packed)
     }
 
@@ -83,16 +106,22 @@ extension WeightLoader {
         ]
         if !c.tiesEmbeddings { expected.append(("output.weight", [c.vocabularyCount, c.hiddenSize])) }
         for index in 0..<c.layerCount {
-            expected += [
+            var layer = [
                 ("attn_norm.weight", [c.hiddenSize]), ("ffn_norm.weight", [c.hiddenSize]),
-                ("attn_q.weight", [c.querySize, c.hiddenSize]), ("attn_q.bias", [c.querySize]),
-                ("attn_k.weight", [c.kvSize, c.hiddenSize]), ("attn_k.bias", [c.kvSize]),
-                ("attn_v.weight", [c.kvSize, c.hiddenSize]), ("attn_v.bias", [c.kvSize]),
+                ("attn_q.weight", [c.querySize, c.hiddenSize]), ("attn_k.weight", [c.kvSize, c.hiddenSize]),
+                ("attn_v.weight", [c.kvSize, c.hiddenSize]),
                 ("attn_output.weight", [c.hiddenSize, c.querySize]),
                 ("ffn_gate.weight", [c.intermediateSize, c.hiddenSize]),
                 ("ffn_up.weight", [c.intermediateSize, c.hiddenSize]),
                 ("ffn_down.weight", [c.hiddenSize, c.intermediateSize]),
-            ].map { ("blk.\(index).\($0.0)", $0.1) }
+            ]
+            if c.architecture.hasAttentionBias {
+                layer += [("attn_q.bias", [c.querySize]), ("attn_k.bias", [c.kvSize]), ("attn_v.bias", [c.kvSize])]
+            }
+            if c.architecture.hasHeadNorms {
+                layer += [("attn_q_norm.weight", [c.headDimension]), ("attn_k_norm.weight", [c.headDimension])]
+            }
+            expected += layer.map { ("blk.\(index).\($0.0)", $0.1) }
         }
         return expected
     }

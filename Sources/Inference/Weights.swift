@@ -15,11 +15,13 @@ typealias PaddedVector = UnsafePointer<Float>
 struct LayerWeights {
     let inputLayernorm: PaddedVector  // (hidden)
     let qProj: PackedMatrix  // (heads * headDim, hidden)
-    let qBias: PaddedVector  // (heads * headDim)
+    let qBias: PaddedVector?  // (heads * headDim); none in Qwen3, as of k and v
+    let qNorm: PaddedVector?  // (headDim); in Qwen3 only, as kNorm
     let kProj: PackedMatrix  // (kvHeads * headDim, hidden)
-    let kBias: PaddedVector  // (kvHeads * headDim)
+    let kBias: PaddedVector?  // (kvHeads * headDim)
+    let kNorm: PaddedVector?  // (headDim)
     let vProj: PackedMatrix  // (kvHeads * headDim, hidden)
-    let vBias: PaddedVector  // (kvHeads * headDim)
+    let vBias: PaddedVector?  // (kvHeads * headDim)
     let oProj: PackedMatrix  // (hidden, heads * headDim)
     let postAttentionLayernorm: PaddedVector  // (hidden)
     let gateProj: PackedMatrix  // (intermediate, hidden)

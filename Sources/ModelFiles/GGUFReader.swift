@@ -192,11 +192,21 @@ extension GGUFReader {
         return Entry(name: name, type: type, shape: shape, offset: start, size: size)
     }
 
+    /// ggml's names of types that models are distributed in and nothing here reads.
+    private static let otherTypes: [UInt32: String] = [
+        16: "iq2_xxs", 17: "iq2_xs", 18: "iq3_xxs", 19: "iq1_s", 21: "iq3_s", 22: "iq2_s", 28: "f64", 29: "iq1_m",
+        34: "tq1_0", 35: "tq2_0", 39: "mxfp4", 40: "nvfp4",
+    ]
+
     private mutating func tensorType() throws(ModelFileError) -> TensorType {
         let number = try cursor.integer(UInt32.self, "type")
         guard let type = TensorType(rawValue: number) else {
+            let name = Self.otherTypes[number].map { " (\($0))" } ?? ""
             let known = TensorType.allCases.map(\.name).joined(separator: ", ")
-            throw cursor.error("has ggml type \(number), which is not supported (\(known) are)")
+            throw cursor.error(
+                "has ggml type \(number)\(name), which is not supported: take a file of the model in another type, such as "
+                    + "Q8_0 or Q4_K_M, or convert the original (supported are \(known))"
+            )
         }
         return type
     }

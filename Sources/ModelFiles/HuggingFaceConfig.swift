@@ -1,6 +1,6 @@
 import FoundationEssentials
 
-/// A Hugging Face `config.json` of a Qwen2 model, in the spelling of any release of transformers so far.
+/// A Hugging Face `config.json` of a Qwen model, in the spelling of any release of transformers so far.
 struct HuggingFaceConfig {
     let dimensions: ModelDimensions
     /// Which no tokenizer file of Qwen names.
@@ -13,11 +13,16 @@ struct HuggingFaceConfig {
         } catch {
             throw ModelFileError(path: path, reason: "is no usable config.json: \(jsonReason(error))")
         }
-        if let reason = raw.unsupported { throw ModelFileError(path: path, reason: reason) }
-        guard let headDimension = raw.headDimension else {
+        guard let architecture = raw.architecture else {
+            let family = printable(raw.modelType ?? raw.architectures?.first ?? "unknown")
+            throw ModelFileError(path: path, reason: "the architecture is \(family); \(ModelArchitecture.supported)")
+        }
+        if let reason = raw.unsupported(architecture) { throw ModelFileError(path: path, reason: reason) }
+        guard let headDimension = raw.headDimension(architecture) else {
             throw ModelFileError(path: path, reason: "hidden_size is not a multiple of num_attention_heads")
         }
         dimensions = ModelDimensions(
+            architecture: architecture,
             layerCount: raw.layerCount,
             hiddenSize: raw.hiddenSize,
             intermediateSize: raw.intermediateSize,
@@ -36,7 +41,7 @@ struct HuggingFaceConfig {
 }
 
 extension HuggingFaceConfig {
-    /// The keys as they stand. Absent optional ones have the defaults of transformers' `Qwen2Config`.
+    /// The keys as they stand. Absent optional ones have the defaults of transformers' `Qwen2Config` and `Qwen3Config`.
     private struct Raw: Decodable {
         let modelType: String?
         let architectures: [String]?
@@ -46,6 +51,7 @@ extension HuggingFaceConfig {
         let headCount: Int
         let kvHeadCount: Int?
         let explicitHeadDimension: Int?
+        let attentionBias: Bool?
         let vocabularyCount: Int
         let contextLength: Int?
         let ropeTheta: Double?
@@ -67,6 +73,7 @@ extension HuggingFaceConfig {
             case headCount = "num_attention_heads"
             case kvHeadCount = "num_key_value_heads"
             case explicitHeadDimension = "head_dim"
+            case attentionBias = "attention_bias"
             case vocabularyCount = "vocab_size"
             case contextLength = "max_position_embeddings"
             case ropeTheta = "rope_theta"
@@ -80,19 +87,22 @@ extension HuggingFaceConfig {
             case beginOfTextToken = "bos_token_id"
         }
 
+        var architecture: ModelArchitecture? {
+            if let modelType { return ModelArchitecture(rawValue: modelType) }
+            return ModelArchitecture.allCases.first { architectures == [$0.className] }
+        }
+
         /// Of one attention head; nil when it does not follow from the other sizes.
-        var headDimension: Int? {
+        func headDimension(_ architecture: ModelArchitecture) -> Int? {
             if let explicitHeadDimension { return explicitHeadDimension }
+            if architecture == .qwen3 { return 128 }
             guard headCount > 0, hiddenSize % headCount == 0 else { return nil }
             return hiddenSize / headCount
         }
 
         /// What the model asks for that the engine does not do; nil when nothing.
-        var unsupported: String? {
-            let family = modelType ?? architectures?.first ?? "unknown"
-            guard modelType == "qwen2" || (modelType == nil && architectures == ["Qwen2ForCausalLM"]) else {
-                return "the architecture is \(printable(family)); only qwen2 is supported"
-            }
+        func unsupported(_ architecture: ModelArchitecture) -> String? {
+            if architecture == .qwen3, attentionBias == true { return "attention_bias true is not supported" }
             if let activation, activation != "silu" {
                 return "hidden_act \(printable(activation)) is not supported, only silu"
             }

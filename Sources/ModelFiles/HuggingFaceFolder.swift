@@ -1,7 +1,7 @@
 import FoundationEssentials
 import Glibc
 
-/// Opens a Hugging Face folder of a Qwen2 model: config.json, model.safetensors or shards with an index, roles.json.
+/// Opens a Hugging Face folder of a Qwen model: config.json, model.safetensors or shards with an index, roles.json.
 struct HuggingFaceFolder {
     static let jsonLimit = 100_000_000
     static let shardLimit = 1_024
@@ -43,7 +43,8 @@ struct HuggingFaceFolder {
     ) throws(ModelFileError) -> [(key: String, value: MetadataValue)] {
         let name = folder.split(separator: "/").last.map(String.init) ?? "model"
         var entries: [(key: String, value: MetadataValue)] = [
-            ("general.architecture", .string(ModelDimensions.architecture)), ("general.name", .string(name)),
+            ("general.architecture", .string(config.dimensions.architecture.rawValue)),
+            ("general.name", .string(name)),
         ]
         for (key, value) in config.dimensions.metadata { entries.append((key, value)) }
         if let token = config.beginOfTextToken { entries.append((ModelFile.beginOfTextKey, .uint32(token))) }
@@ -85,7 +86,8 @@ struct HuggingFaceFolder {
             try checkDuplicate(duplicate, of: tensors[0], mappings, folder)
         }
         if let unknown = rest.keys.min() {
-            throw ModelFileError(path: folder, tensor: unknown, reason: "is not part of a Qwen2 model")
+            let family = dimensions.architecture.rawValue
+            throw ModelFileError(path: folder, tensor: unknown, reason: "is not part of a \(family) model")
         }
         return tensors
     }

@@ -1,5 +1,6 @@
-/// The sizes of a Qwen2 model, and what follows from them: metadata and the tensors a file must hold.
+/// The sizes of a Qwen model, and what follows from them: metadata and the tensors a file must hold.
 package struct ModelDimensions: Sendable, Equatable {
+    package var architecture = ModelArchitecture.qwen2
     package var layerCount: Int
     package var hiddenSize: Int
     package var intermediateSize: Int
@@ -14,7 +15,6 @@ package struct ModelDimensions: Sendable, Equatable {
     /// Whether the output matrix is the embedding.
     package var tiesEmbeddings: Bool
 
-    package static let architecture = "qwen2"
     /// No dimension is larger; products of three stay far inside Int.
     static let sizeLimit = 1 << 20
     static let layerLimit = 1_024
@@ -22,7 +22,7 @@ package struct ModelDimensions: Sendable, Equatable {
 
     /// GGUF metadata in the order in which llama.cpp's converter writes it, without file type and tokenizer.
     package var metadata: [(String, MetadataValue)] {
-        func key(_ name: String) -> String { "\(Self.architecture).\(name)" }
+        func key(_ name: String) -> String { "\(architecture.rawValue).\(name)" }
         func count(_ value: Int) -> MetadataValue { .uint32(UInt32(clamping: value)) }
         var entries: [(String, MetadataValue)] = [
             (key("block_count"), count(layerCount)),
@@ -34,7 +34,7 @@ package struct ModelDimensions: Sendable, Equatable {
             (key("rope.freq_base"), .float32(Float(ropeTheta))),
             (key("attention.layer_norm_rms_epsilon"), .float32(Float(rmsNormEpsilon))),
         ]
-        if headDimension * headCount != hiddenSize {
+        if architecture == .qwen3 || headDimension * headCount != hiddenSize {
             entries.append((key("attention.key_length"), count(headDimension)))
             entries.append((key("attention.value_length"), count(headDimension)))
         }
@@ -65,7 +65,7 @@ package struct ModelDimensions: Sendable, Equatable {
     }
 }
 
-/// A tensor that a Qwen2 model has: its names in both worlds and its shape.
+/// A tensor that a Qwen model has: its names in both worlds and its shape.
 package struct TensorSlot: Sendable, Equatable {
     /// llama.cpp's name, as GGUF files have it.
     package let name: String
@@ -104,21 +104,23 @@ extension ModelDimensions {
     private func tensors(ofLayer layer: Int) -> [TensorSlot] {
         let query = headCount * headDimension
         let keyValue = kvHeadCount * headDimension
-        let parts: [(String, String, [Int])] = [
+        let parts: [(String, String, [Int])?] = [
             ("attn_norm.weight", "input_layernorm.weight", [hiddenSize]),
             ("attn_q.weight", "self_attn.q_proj.weight", [query, hiddenSize]),
-            ("attn_q.bias", "self_attn.q_proj.bias", [query]),
+            architecture.hasAttentionBias ? ("attn_q.bias", "self_attn.q_proj.bias", [query]) : nil,
+            architecture.hasHeadNorms ? ("attn_q_norm.weight", "self_attn.q_norm.weight", [headDimension]) : nil,
             ("attn_k.weight", "self_attn.k_proj.weight", [keyValue, hiddenSize]),
-            ("attn_k.bias", "self_attn.k_proj.bias", [keyValue]),
+            architecture.hasAttentionBias ? ("attn_k.bias", "self_attn.k_proj.bias", [keyValue]) : nil,
+            architecture.hasHeadNorms ? ("attn_k_norm.weight", "self_attn.k_norm.weight", [headDimension]) : nil,
             ("attn_v.weight", "self_attn.v_proj.weight", [keyValue, hiddenSize]),
-            ("attn_v.bias", "self_attn.v_proj.bias", [keyValue]),
+            architecture.hasAttentionBias ? ("attn_v.bias", "self_attn.v_proj.bias", [keyValue]) : nil,
             ("attn_output.weight", "self_attn.o_proj.weight", [hiddenSize, query]),
             ("ffn_norm.weight", "post_attention_layernorm.weight", [hiddenSize]),
             ("ffn_gate.weight", "mlp.gate_proj.weight", [intermediateSize, hiddenSize]),
             ("ffn_up.weight", "mlp.up_proj.weight", [intermediateSize, hiddenSize]),
             ("ffn_down.weight", "mlp.down_proj.weight", [hiddenSize, intermediateSize]),
         ]
-        return parts.map { name, huggingFace, shape in
+        return parts.compactMap { $0 }.map { name, huggingFace, shape in
             TensorSlot(
                 name: "blk.\(layer).\(name)",
                 huggingFaceName: "model.layers.\(layer).\(huggingFace)",

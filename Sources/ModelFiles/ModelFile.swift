@@ -25,7 +25,7 @@ package final class ModelFile: Sendable {
 
     /// Opens and checks everything but the tensors' values; their pages are read on use.
     ///
-    /// - Parameter anyArchitecture: accept a GGUF file of another architecture than qwen2 (to look into it). A file that
+    /// - Parameter anyArchitecture: accept a GGUF file of an architecture that the engine lacks (to look into it). A file that
     ///   names no architecture opens; it lacks the keys that a model needs.
     package static func open(_ path: String, anyArchitecture: Bool = false) throws(ModelFileError) -> ModelFile {
         var status = stat()
@@ -39,11 +39,11 @@ package final class ModelFile: Sendable {
         let file = ModelFile(path, false, reader.metadata, reader.tensors, [mapping])
         if !anyArchitecture, let value = file.metadata["general.architecture"] {
             let name = value.string ?? "not a string"
-            guard name == ModelDimensions.architecture else {
+            guard ModelArchitecture(rawValue: name) != nil else {
                 throw ModelFileError(
                     path: path,
                     key: "general.architecture",
-                    reason: "is \(printable(name)); only \(ModelDimensions.architecture) is supported"
+                    reason: "is \(printable(name)); \(ModelArchitecture.supported)"
                 )
             }
         }

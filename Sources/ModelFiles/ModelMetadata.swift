@@ -7,7 +7,7 @@ enum ModelMetadata {
     static let keysOfAFile = ["general.file_type", "general.quantization_version", "general.alignment"]
 
     /// - Parameters:
-    ///   - model: `general.*` and `qwen2.*` of the model.
+    ///   - model: `general.*` and the architecture's own of the model.
     ///   - tokenizer: `tokenizer.*`, with a token for each row: llama.cpp takes their number for the embedding's rows.
     ///   - rows: of the embedding.
     ///   - path: the file that the message names when tokens and rows differ.
@@ -26,10 +26,8 @@ enum ModelMetadata {
                     "the tokenizer has \(tokens) tokens, but the embedding \(rows) rows: they do not belong together"
             )
         }
-        let file: [(String, MetadataValue)] = [
-            ("general.file_type", .uint32(type.fileType)),
-            ("general.quantization_version", .uint32(quantizationVersion)),
-        ]
-        return model + file + tokenizer
+        let version: [(String, MetadataValue)] = [("general.quantization_version", .uint32(quantizationVersion))]
+        let fileType = type.fileType.map { [("general.file_type", MetadataValue.uint32($0))] } ?? []
+        return model + fileType + version + tokenizer
     }
 }

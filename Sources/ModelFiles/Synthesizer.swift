@@ -17,7 +17,7 @@ package enum Synthesizer {
         to path: String
     ) throws(ModelFileError) {
         let general: [(String, MetadataValue)] = [
-            ("general.architecture", .string(ModelDimensions.architecture)),
+            ("general.architecture", .string(dimensions.architecture.rawValue)),
             ("general.name", .string(name)),
         ]
         var writer = GGUFWriter()

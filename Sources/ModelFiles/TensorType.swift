@@ -5,14 +5,28 @@ package enum TensorType: UInt32, Sendable, CaseIterable {
     case f32 = 0
     case f16 = 1
     case q4_0 = 2
+    case q4_1 = 3
+    case q5_0 = 6
+    case q5_1 = 7
     case q8_0 = 8
+    case q2_k = 10
+    case q3_k = 11
+    case q4_k = 12
+    case q5_k = 13
+    case q6_k = 14
+    case iq4_nl = 20
+    case iq4_xs = 23
     case bf16 = 30
+
+    /// The types that files are written in; the others are read only.
+    package static let writable: [TensorType] = allCases.filter { $0.fileType != nil }
 
     /// Elements in one block; a row holds whole blocks.
     package var blockSize: Int {
         switch self {
         case .f32, .f16, .bf16: 1
-        case .q4_0, .q8_0: 32
+        case .q4_0, .q4_1, .q5_0, .q5_1, .q8_0, .iq4_nl: 32
+        case .q2_k, .q3_k, .q4_k, .q5_k, .q6_k, .iq4_xs: 256
         }
     }
 
@@ -20,20 +34,21 @@ package enum TensorType: UInt32, Sendable, CaseIterable {
         switch self {
         case .f32: 4
         case .f16, .bf16: 2
-        case .q4_0: 18
+        case .q4_0, .iq4_nl: 18
+        case .q4_1: 20
+        case .q5_0: 22
+        case .q5_1: 24
         case .q8_0: 34
+        case .q2_k: 84
+        case .q3_k: 110
+        case .iq4_xs: 136
+        case .q4_k: 144
+        case .q5_k: 176
+        case .q6_k: 210
         }
     }
 
-    package var name: String {
-        switch self {
-        case .f32: "f32"
-        case .f16: "f16"
-        case .q4_0: "q4_0"
-        case .q8_0: "q8_0"
-        case .bf16: "bf16"
-        }
-    }
+    package var name: String { "\(self)" }
 
     package init?(name: String) {
         guard let type = Self.allCases.first(where: { $0.name == name }) else { return nil }
@@ -41,13 +56,15 @@ package enum TensorType: UInt32, Sendable, CaseIterable {
     }
 
     /// `general.file_type` of a file whose matrices are of this type (llama.cpp's `llama_ftype`).
-    package var fileType: UInt32 {
+    /// nil: no such file is written.
+    package var fileType: UInt32? {
         switch self {
         case .f32: 0
         case .f16: 1
         case .q4_0: 2
         case .q8_0: 7
         case .bf16: 32
+        default: nil
         }
     }
 

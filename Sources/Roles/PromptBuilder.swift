@@ -6,6 +6,9 @@ package import Tokenization
 ///
 ///     <|im_start|>system\n{system}<|im_end|>\n<|im_start|>user\n{text}<|im_end|>\n<|im_start|>assistant\n
 ///
+/// A model that thinks unless told otherwise (Qwen3) gets `<think>\n\n</think>\n\n` behind that, as its template gives for
+/// `enable_thinking=False`: its answer follows at once. Earlier answers stand without, as in the template.
+///
 /// Only this type emits control tokens; every text goes through `encode`, so `<|im_end|>` typed by a user is text.
 /// As in transformers, the text between two control tokens is one segment, encoded as a whole: a text that starts
 /// with a line break merges with the newline after `user` into other tokens (and NFC runs over that seam too).
@@ -15,6 +18,8 @@ package struct PromptBuilder: Sendable {
     private let start: TokenID
     /// `<|im_end|>`
     package let endOfMessage: TokenID
+    /// `<think>` and `</think>` of a model that thinks; an answer holds neither.
+    package let thoughtTokens: [TokenID]
 
     package init(tokenizer: Tokenizer) throws(RoleError) {
         try self.init(encoder: tokenizer)
@@ -28,6 +33,10 @@ package struct PromptBuilder: Sendable {
         self.encoder = encoder
         self.start = start
         endOfMessage = end
+        // A vocabulary may have the tokens although the model was not trained to think: then its template has no such switch.
+        let canThink = encoder.chatTemplate?.contains("enable_thinking") ?? true
+        let tokens = ["<think>", "</think>"].compactMap(encoder.addedToken)
+        thoughtTokens = canThink && tokens.count == 2 ? tokens : []
     }
 
     /// Everything up to and including `<|im_start|>user\n`: what all prompts of the role have in common.
@@ -105,6 +114,7 @@ package struct PromptBuilder: Sendable {
     /// The last user message and the beginning of the answer.
     private func tail(_ text: String) -> [TokenID] {
         message("user", text) + [start] + encoder.encode("assistant\n")
+            + thoughtTokens.flatMap { [$0] + encoder.encode("\n\n") }
     }
 
     /// As many whole characters of the text as leave the tail within so many tokens, at least one: found by halving.

@@ -6,6 +6,7 @@ import Roles
 package struct ModelSummary: Sendable {
     /// The file's or folder's name without its path.
     package let name: String
+    package let architecture: ModelArchitecture
     package let weightType: String
     package let weightBytes: Int
     package let layerCount: Int
@@ -15,6 +16,7 @@ package struct ModelSummary: Sendable {
 
     package init(file: ModelFile, model: Model) {
         name = Self.name(of: file)
+        architecture = model.configuration.architecture
         weightType = model.weightType
         weightBytes = model.weightBytes
         layerCount = model.configuration.layerCount
@@ -40,7 +42,7 @@ package struct ModelSummary: Sendable {
     /// - Parameter trained: `null` in JSON if the model names no roles.
     func json(trained: TrainedRoles?) -> JSONValue {
         [
-            "name": .string(name), "architecture": "qwen2", "weight_type": .string(weightType),
+            "name": .string(name), "architecture": .string(architecture.rawValue), "weight_type": .string(weightType),
             "weight_bytes": .integer(weightBytes), "parameters": .integer(parameterCount),
             "layers": .integer(layerCount), "hidden_size": .integer(hiddenSize),
             "context_length": .integer(contextLength),

@@ -164,7 +164,7 @@ package final class RoleEngine: Sendable {
             maxNewTokens: newTokens,
             stopTokens: stopTokens,
             bannedFrom: TokenID(tokenizer.count),
-            bannedTokens: tokenizer.controlTokenIDs,
+            bannedTokens: tokenizer.controlTokenIDs + builder.thoughtTokens,
             sampling: options.sampling,
             topLogprobs: options.topLogprobs
         )

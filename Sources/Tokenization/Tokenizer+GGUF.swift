@@ -60,8 +60,9 @@ extension Tokenizer {
         guard model == "gpt2" else {
             throw builder.error("\(Key.model) is \(model ?? "missing"); only gpt2 (byte-level BPE) is supported")
         }
-        // Files from before llama.cpp wrote this key have none; for this architecture it is qwen2.
-        let pre = metadata[Key.pre]?.string ?? metadata["general.architecture"]?.string
+        // Files from before llama.cpp wrote this key have none; for all architectures here it is qwen2.
+        let isKnown = metadata["general.architecture"]?.string.flatMap(ModelArchitecture.init) != nil
+        let pre = metadata[Key.pre]?.string ?? (isKnown ? "qwen2" : nil)
         guard pre == "qwen2" else {
             throw builder.error("\(Key.pre) is \(pre ?? "missing"); only qwen2 is supported")
         }

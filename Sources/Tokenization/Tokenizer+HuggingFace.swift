@@ -49,9 +49,13 @@ struct AddedToken {
 /// What tokenizer_config.json says; empty where the file is missing.
 struct HuggingFaceConfiguration {
     private let json: JSONValue
+    /// chat_template.jinja, where newer releases of transformers keep the template.
+    private let templateFile: String?
     let addedTokens: [AddedToken]
 
     init(folder: String) throws(TokenizerError) {
+        let template = "\(folder)/chat_template.jinja"
+        templateFile = fileExists(template) ? String(decoding: try readFile(template), as: UTF8.self) : nil
         let path = "\(folder)/tokenizer_config.json"
         guard fileExists(path) else {
             json = .null
@@ -82,7 +86,7 @@ struct HuggingFaceConfiguration {
             endOfText: id("eos_token"),
             beginOfText: id("bos_token"),
             padding: id("pad_token"),
-            chatTemplate: json["chat_template"]?.string
+            chatTemplate: json["chat_template"]?.string ?? templateFile
         )
     }
 }

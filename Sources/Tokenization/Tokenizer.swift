@@ -37,6 +37,17 @@ package final class Tokenizer: Sendable {
         controlTokens.first { $0.name.elementsEqual(text.utf8) }?.id
     }
 
+    /// The id of a token that text never yields, by what it is written as: a control token, or a user-defined one such as
+    /// `<think>`.
+    package func addedToken(_ text: String) -> TokenID? {
+        (0..<TokenID(count)).first {
+            [.control, .userDefined].contains(vocabulary.kind($0)) && vocabulary.content($0).elementsEqual(text.utf8)
+        }
+    }
+
+    /// The model's own template in Jinja, where its files have one.
+    package var chatTemplate: String? { properties.chatTemplate }
+
     package func isControl(_ id: TokenID) -> Bool { vocabulary.kind(id) == .control }
 
     /// Their names in UTF-8.

@@ -8,7 +8,8 @@ struct Convert: ParsableCommand {
         discussion: """
             Matrices get the chosen type; norm weights and biases stay f32. The folder holds config.json, safetensors \
             (one file or shards) and the tokenizer; roles.json, an array of role names, is taken over when it is there. A \
-            GGUF file's values are those of its type: from q8_0, f32 is no better.
+            GGUF file's values are those of its type: from q8_0, f32 is no better. Other types than these are read (q4_k and the \
+            like), not written.
 
             Example: qwen-all-in-one convert Qwen1.5-0.5B-Chat model.gguf --type q8_0
             """
@@ -41,10 +42,10 @@ struct WeightType: ExpressibleByArgument {
     init(_ tensorType: TensorType) { self.tensorType = tensorType }
 
     init?(argument: String) {
-        guard let type = TensorType(name: argument) else { return nil }
+        guard let type = TensorType(name: argument), TensorType.writable.contains(type) else { return nil }
         tensorType = type
     }
 
     var defaultValueDescription: String { tensorType.name }
-    static var allValueStrings: [String] { TensorType.allCases.map(\.name) }
+    static var allValueStrings: [String] { TensorType.writable.map(\.name) }
 }

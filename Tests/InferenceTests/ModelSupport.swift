@@ -57,11 +57,12 @@ func writeRandomModel(
     _ type: TensorType,
     to path: String,
     metadata: [(String, MetadataValue)]? = nil,
-    skipping skipped: String? = nil
+    skipping skipped: String? = nil,
+    extra: String? = nil
 ) throws {
     var random = SeededNumbers(42)
     var writer = GGUFWriter()
-    writer.add("general.architecture", .string("qwen2"))
+    writer.add("general.architecture", .string(dimensions.architecture.rawValue))
     writer.add(metadata ?? dimensions.metadata)
     for slot in dimensions.tensors {
         let values = random.floats(slot.shape.reduce(1, *), in: -0.3...0.3)
@@ -69,6 +70,7 @@ func writeRandomModel(
         let shifted = slot.name.hasSuffix("norm.weight") ? values.map { 1 + $0 } : values
         writer.addTensor(slot.name, slot.isVector ? .f32 : type, slot.shape, values: shifted)
     }
+    if let extra { writer.addTensor(extra, .f32, [32], values: random.floats(32)) }
     try writer.write(to: path)
 }
 

@@ -72,7 +72,7 @@ struct ModelTests {
                 path: "x.gguf"
             )
         }
-        #expect(text == "x.gguf: key 'general.architecture': is 'llama'; only qwen2 is supported")
+        #expect(text == "x.gguf: key 'general.architecture': is 'llama'; only qwen2 and qwen3 are supported")
     }
 
     static let badOptions: [ComputeOptions] = [

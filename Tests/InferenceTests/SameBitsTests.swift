@@ -6,7 +6,7 @@ import Testing
 /// A sequence's logits have the same bits however it is run.
 struct SameBitsTests {
     static let sets = InstructionSet.allCases.filter { $0.kernels != nil }
-    static let types = TensorType.allCases
+    static let types = TensorType.writable
 
     private func prompt(_ count: Int, _ model: Model, seed: UInt64 = 11) -> [TokenID] {
         var random = SeededNumbers(seed)
@@ -134,7 +134,7 @@ struct SameBitsTests {
         switch type {
         case .f32: 1e-5
         case .f16, .bf16: 1e-3
-        case .q8_0, .q4_0: 5e-3
+        default: 5e-3
         }
     }
 

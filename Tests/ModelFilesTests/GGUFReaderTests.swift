@@ -164,7 +164,11 @@ import Testing
         #expect(try problem(Parts.tensor("t", [1 << 63])).contains("dimension of"))
         #expect(try problem(Parts.tensor("t", [1 << 40, 1 << 40])).contains("impossible"))
         #expect(try problem(Parts.tensor("t", [31], type: 8)).contains("blocks of 32"))
-        #expect(try problem(Parts.tensor("t", [8], type: 14)).contains("ggml type 14"))
+        #expect(try problem(Parts.tensor("t", [255], type: 14)).contains("impossible for q6_k (whole blocks of 256"))
+        let unknown = try problem(Parts.tensor("blk.0.attn_q.weight", [256], type: 16))
+        #expect(unknown.contains("tensor 'blk.0.attn_q.weight': has ggml type 16 (iq2_xxs), which is not supported"))
+        #expect(unknown.contains("take a file of the model in another type, such as Q8_0 or Q4_K_M"))
+        #expect(try problem(Parts.tensor("t", [8], type: 99)).contains("has ggml type 99, which"))
         #expect(try problem(Parts.tensor("t", [8], offset: 8)).contains("multiple of the alignment"))
         #expect(try problem(Parts.tensor("t", [17])).contains("ends beyond the file"))
         #expect(try problem(Parts.tensor("t", [8], offset: 64)).contains("ends beyond the file"))
@@ -184,6 +188,6 @@ import Testing
         #expect(try problem(entry("general.alignment", 4, littleEndian(UInt32(0)))).contains("power of two"))
         #expect(try problem(entry("general.alignment", 10, littleEndian(UInt64(32)))).contains("power of two"))
         let architecture = try problem(entry("general.architecture", 8, Parts.string("llama")))
-        #expect(architecture.contains("is llama; only qwen2"))
+        #expect(architecture.contains("is llama; only qwen2 and qwen3 are supported"))
     }
 }

@@ -37,8 +37,17 @@ import Testing
         #expect(try problem(#""layer_types":["full_attention","full_attention"]"#).contains(Self.accepted))
     }
 
+    /// Qwen3's heads have 128 values unless config.json says otherwise.
+    @Test func acceptsQwen3() throws {
+        let qwen3 = [#""model_type":"qwen3""#, #""architectures":["Qwen3ForCausalLM"]"#]
+        #expect(try problem(qwen3[0], qwen3[1], #""hidden_size":1023"#).contains(Self.accepted))
+        #expect(try problem(#""model_type":null"#, qwen3[1], #""attention_bias":false"#).contains(Self.accepted))
+        #expect(try problem(qwen3[0], #""attention_bias":true"#).contains("attention_bias true is not supported"))
+    }
+
     @Test func refusesWhatTheEngineDoesNotDo() throws {
-        #expect(try problem(#""model_type":"llama""#).contains("architecture is llama; only qwen2"))
+        let llama = try problem(#""model_type":"llama""#)
+        #expect(llama.contains("architecture is llama; only qwen2 and qwen3 are supported"))
         #expect(try problem(#""model_type":null"#, #""architectures":["Other"]"#).contains("architecture is Other"))
         #expect(try problem(#""hidden_act":"gelu""#).contains("hidden_act gelu"))
         #expect(try problem(#""use_sliding_window":true"#).contains("use_sliding_window"))

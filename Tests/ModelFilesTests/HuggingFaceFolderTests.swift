@@ -106,7 +106,7 @@ import Testing
         #expect(try problem { $0.removeLast() }.contains("tensor 'model.norm.weight': is missing"))
         #expect(try problem { $0[0].name = "odd" }.contains("'model.embed_tokens.weight': is missing"))
         let unknown = try problem { $0.append(Part(name: "extra", shape: [1], data: [0, 0])) }
-        #expect(unknown.contains("tensor 'extra': is not part of a Qwen2 model"))
+        #expect(unknown.contains("tensor 'extra': is not part of a qwen2 model"))
         let misshapen = try problem { $0[0].shape = [32, 12] }
         #expect(misshapen.contains("has shape [32, 12], but config.json makes it [12, 32]"))
         let buffers = try folder(

@@ -23,6 +23,21 @@ import Testing
         #expect(decoded.map(\.bitPattern) == values.bytes.bindMemory(to: UInt32.self).map { $0 })
     }
 
+    static let readOnly = TensorType.allCases.filter { !TensorType.writable.contains($0) }
+
+    @Test(arguments: readOnly)
+    func decodesAsTheGGUFPackage(type: TensorType) throws {
+        let file = try ModelFile.open(Fixtures.formats)
+        let (encoded, values) = (try file.tensor(type.name), try file.tensor("\(type.name).values"))
+        #expect(encoded.type == type && encoded.shape == values.shape)
+        var decoded = [Float](repeating: .nan, count: encoded.elementCount)
+        #expect(ck_dequantize_row(type.rawValue, encoded.bytes.baseAddress, &decoded, decoded.count))
+        #expect(decoded.map(\.bitPattern) == values.bytes.bindMemory(to: UInt32.self).map { $0 })
+        #expect(!ck_dequantize_row(type.rawValue, encoded.bytes.baseAddress, &decoded, type.blockSize - 1))
+        var out = [UInt8](repeating: 0, count: 2 * decoded.count)
+        #expect(!ck_quantize_row(type.rawValue, decoded, &out, decoded.count))
+    }
+
     @Test func everyHalfBecomesItsFloat() {
         for bits in UInt16.min...UInt16.max {
             let float = ck_half_to_float(bits)

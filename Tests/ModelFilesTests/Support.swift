@@ -5,6 +5,7 @@ import Testing
 /// Files beside the tests that other software wrote; `Tests/Reference/make_model_fixtures.py` makes them.
 enum Fixtures {
     static let quants = path("quants.gguf")
+    static let formats = path("formats.gguf")
     static let tinyQwen2 = path("tiny-qwen2")
 
     private static func path(_ name: String) -> String {

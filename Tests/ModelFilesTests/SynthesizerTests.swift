@@ -28,7 +28,7 @@ import Testing
         #expect(try readFile(try make("c", type: .q8_0, seed: 2, in: folder)) != first)
     }
 
-    @Test(arguments: TensorType.allCases)
+    @Test(arguments: TensorType.writable)
     func writesAWholeModel(type: TensorType) throws {
         let folder = try TemporaryFolder()
         let file = try ModelFile.open(try make("m", type: type, seed: 3, in: folder))
@@ -57,10 +57,14 @@ import Testing
         #expect(try file.tensor("blk.0.ffn_up.weight").array != file.tensor("blk.0.ffn_gate.weight").array)
     }
 
-    /// Qwen1.5-0.5B has 463,987,712 parameters in 290 tensors.
-    @Test func theRealShapeHasTheRealCount() {
-        let tensors = ModelShape.qwen15Half.dimensions(tokenCount: 151_646).tensors
-        #expect(tensors.reduce(0) { $0 + $1.shape.reduce(1, *) } == 463_987_712)
-        #expect(tensors.count == 290)
+    /// Parameters and tensors of the published models.
+    @Test(arguments: [
+        (ModelShape.qwen15Half, 463_987_712, 290), (.qwen25Half, 494_032_768, 290),
+        (.qwen25OneAndHalf, 1_543_714_304, 338), (.qwen3Small, 596_049_920, 310),
+    ])
+    func realShapesHaveTheRealCounts(shape: ModelShape, parameters: Int, count: Int) {
+        let tensors = shape.dimensions(tokenCount: 151_646).tensors
+        #expect(tensors.reduce(0) { $0 + $1.shape.reduce(1, *) } == parameters)
+        #expect(tensors.count == count)
     }
 }

@@ -19,6 +19,7 @@ import torch
 from gguf import GGMLQuantizationType as Type
 from safetensors import safe_open
 
+ARCHITECTURES = {"qwen2": gguf.MODEL_ARCH.QWEN2, "qwen3": gguf.MODEL_ARCH.QWEN3}
 FILE_TYPES = {0: Type.F32, 1: Type.F16, 2: Type.Q4_0, 7: Type.Q8_0, 32: Type.BF16}
 
 
@@ -33,7 +34,7 @@ def folder_tensors(folder: pathlib.Path) -> dict[str, np.ndarray]:
 
 
 def check_tensors(reader: gguf.GGUFReader, source: dict[str, np.ndarray], config: dict, matrix: Type) -> None:
-    names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.QWEN2, config["num_hidden_layers"])
+    names = gguf.get_tensor_name_map(ARCHITECTURES[config["model_type"]], config["num_hidden_layers"])
     if config.get("tie_word_embeddings"):
         source.pop("lm_head.weight", None)
     expected = {names.get_name(name, try_suffixes=(".weight", ".bias")): name for name in source}
@@ -56,21 +57,24 @@ def check_metadata(reader: gguf.GGUFReader, folder: pathlib.Path, config: dict) 
         assert field is not None, f"{key} is missing"
         return field.contents()
 
+    family = config["model_type"]
     theta = (config.get("rope_parameters") or {}).get("rope_theta") or config.get("rope_theta", 10000.0)
     wanted = {
-        "general.architecture": "qwen2",
+        "general.architecture": family,
         "general.quantization_version": 2,
-        "qwen2.block_count": config["num_hidden_layers"],
-        "qwen2.context_length": config["max_position_embeddings"],
-        "qwen2.embedding_length": config["hidden_size"],
-        "qwen2.feed_forward_length": config["intermediate_size"],
-        "qwen2.attention.head_count": config["num_attention_heads"],
-        "qwen2.attention.head_count_kv": config["num_key_value_heads"],
-        "qwen2.rope.freq_base": float(np.float32(theta)),
-        "qwen2.attention.layer_norm_rms_epsilon": float(np.float32(config["rms_norm_eps"])),
+        f"{family}.block_count": config["num_hidden_layers"],
+        f"{family}.context_length": config["max_position_embeddings"],
+        f"{family}.embedding_length": config["hidden_size"],
+        f"{family}.feed_forward_length": config["intermediate_size"],
+        f"{family}.attention.head_count": config["num_attention_heads"],
+        f"{family}.attention.head_count_kv": config["num_key_value_heads"],
+        f"{family}.rope.freq_base": float(np.float32(theta)),
+        f"{family}.attention.layer_norm_rms_epsilon": float(np.float32(config["rms_norm_eps"])),
         "tokenizer.ggml.model": "gpt2",
         "tokenizer.ggml.pre": "qwen2",
     }
+    if family == "qwen3":
+        wanted |= {f"qwen3.attention.{part}_length": config["head_dim"] for part in ("key", "value")}
     for key, want in wanted.items():
         assert value(key) == want, f"{key} is {value(key)!r}, not {want!r}"
     assert value("general.name")

@@ -1,24 +1,25 @@
 #!/usr/bin/env python3
 """Writes the golden models and logits of Tests/InferenceTests/Golden.
 
-Two tiny random Qwen2 models in Hugging Face's form, prompts drawn by seed, and per prompt the logits of its last token:
+Tiny random Qwen2 and Qwen3 models in Hugging Face's form, prompts drawn by seed, and per prompt the logits of its last token:
 from transformers in F32, and from the reference below, which dequantises Q8_0 or Q4_0 weights, rounds activations to
-int8 per token and block of 32, and rounds keys and values to F16, as the engine does. The seeds are such that no
-activation lies so near the middle between two quants that the order of a float sum decides: one such value moves the
-logits by some 1e-3.
+int8 per token and block of 32, and rounds keys and values to F16, as the engine does. The seeds are such that in
+no prompt of the Qwen2 models, and not in most of Qwen3's, an activation lies so near the middle between two quants that
+the order of a float sum decides: one such value moves the logits by some 1e-3.
 
-Needs the PyPI packages torch, transformers, safetensors, gguf and numpy. Usage: generate_golden_models.py [FOLDER]
+Needs the PyPI packages torch, transformers, safetensors, gguf and numpy.
+Usage: generate_golden_models.py [--into FOLDER] [NAME ...]
 """
 
+import argparse
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import torch
 from gguf import GGMLQuantizationType
 from gguf.quants import dequantize, quantize
-from transformers import Qwen2Config, Qwen2ForCausalLM
+from transformers import Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM
 
 VOCABULARY = 320
 PROMPT_LENGTHS = [1, 2, 7, 31, 32, 33, 64, 100, 1100]
@@ -28,6 +29,11 @@ GREEDY_TOKENS = 64
 MODELS = {
     "mha-tied": dict(num_attention_heads=4, num_key_value_heads=4, intermediate_size=96, tie_word_embeddings=True, seed=1),
     "gqa-untied": dict(num_attention_heads=4, num_key_value_heads=2, intermediate_size=96, tie_word_embeddings=False, seed=5),
+    # Heads of 24: not hidden size / heads, and no whole block.
+    "qwen3-tied": dict(
+        num_attention_heads=4, num_key_value_heads=2, head_dim=24, intermediate_size=96, tie_word_embeddings=True,
+        rms_norm_eps=1e-5, seed=4,
+    ),
 }
 
 
@@ -35,12 +41,15 @@ def build(options):
     """A model whose weights are large enough for attention and MLP to matter beside the embedding."""
     options = dict(options)
     torch.manual_seed(options.pop("seed"))
-    config = Qwen2Config(
+    make_config, make_model = (
+        (Qwen3Config, Qwen3ForCausalLM) if "head_dim" in options else (Qwen2Config, Qwen2ForCausalLM)
+    )
+    config = make_config(
         vocab_size=VOCABULARY, hidden_size=64, num_hidden_layers=2, max_position_embeddings=2048,
         rope_parameters={"rope_type": "default", "rope_theta": 1e6}, initializer_range=0.03, **options,
     )
     config._attn_implementation = "eager"
-    model = Qwen2ForCausalLM(config).float().eval()
+    model = make_model(config).float().eval()
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if name.endswith("bias"):
@@ -68,7 +77,7 @@ def round_activations(x, kind):
 
 
 class Reference:
-    """Qwen2 in plain torch. Float64 between the roundings, so that only they decide."""
+    """Qwen2 and Qwen3 in plain torch. Float64 between the roundings, so that only they decide."""
 
     def __init__(self, model, kind):
         self.config, self.kind = model.config, kind
@@ -94,8 +103,10 @@ class Reference:
 
     def attention(self, prefix, x):
         c, n = self.config, x.shape[0]
-        size = c.hidden_size // c.num_attention_heads
+        size = getattr(c, "head_dim", None) or c.hidden_size // c.num_attention_heads
         q, k, v = (self.linear(f"{prefix}.{part}_proj", x).reshape(n, -1, size).transpose(0, 1) for part in "qkv")
+        if f"{prefix}.q_norm.weight" in self.weights:
+            q, k = self.norm(f"{prefix}.q_norm", q), self.norm(f"{prefix}.k_norm", k)
         theta = c.rope_parameters["rope_theta"]
         frequencies = 1.0 / (theta ** (torch.arange(0, size, 2, dtype=torch.int64).float() / size))
         angles = torch.outer(torch.arange(n).float(), frequencies).double()
@@ -144,7 +155,7 @@ def write(folder, name, options):
     rows = []   # F32, little-endian: (prompts, [f32, q8_0, q4_0], vocabulary)
     for prompt in prompts:
         f32 = model(torch.tensor([prompt])).logits[0, -1].numpy()
-        assert relative(exact.logits(prompt), f32) < 2e-5, "the reference is not Qwen2"
+        assert relative(exact.logits(prompt), f32) < 2e-5, "the reference is not transformers'"
         rows += [f32] + [references[kind].logits(prompt) for kind in ("q8_0", "q4_0")]
         print(name, len(prompt), *(f"{relative(row, f32):.1e}" for row in rows[-2:]))
     np.concatenate(rows).astype("<f4").tofile(target / "logits.bin")
@@ -153,7 +164,10 @@ def write(folder, name, options):
 
 
 if __name__ == "__main__":
-    destination = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parents[1] / "InferenceTests" / "Golden"
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help="models to write; none: all")
+    parser.add_argument("--into", type=Path, default=Path(__file__).parents[1] / "InferenceTests" / "Golden")
+    arguments = parser.parse_args()
     with torch.no_grad():
-        for model_name, model_options in MODELS.items():
-            write(destination, model_name, model_options)
+        for model_name in arguments.names or MODELS:
+            write(arguments.into, model_name, MODELS[model_name])

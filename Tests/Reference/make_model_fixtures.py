@@ -3,6 +3,7 @@
 
 PyPI packages: numpy, gguf, safetensors, torch, transformers. Run once; the files are committed. Deterministic.
 
+formats.gguf    random blocks of every format that is only read, and what gguf.quants makes of them
 quants.gguf     metadata of every type; rows of floats, and the same as gguf.quants quantises and dequantises them
 tiny-qwen2/     a Qwen2 model as transformers saves it (bfloat16, tied embeddings), with roles.json
 """
@@ -66,6 +67,30 @@ def write_quants(path: pathlib.Path) -> None:
     writer.close()
 
 
+# Where each format has its halves: scale and minimum.
+FORMATS = {
+    Type.Q4_1: [0, 2], Type.Q5_0: [0], Type.Q5_1: [0, 2], Type.Q2_K: [80, 82], Type.Q3_K: [108], Type.Q4_K: [0, 2],
+    Type.Q5_K: [0, 2], Type.Q6_K: [208], Type.IQ4_NL: [0], Type.IQ4_XS: [0],
+}
+
+
+def write_formats(path: pathlib.Path) -> None:
+    rng = np.random.default_rng(7)
+    writer = gguf.GGUFWriter(path, "qwen2")
+    for kind, halves in FORMATS.items():
+        values, size = gguf.GGML_QUANT_SIZES[kind]
+        blocks = rng.integers(0, 256, (512 // values, size), dtype=np.uint8)
+        for at in halves:
+            blocks[:, at : at + 2] = rng.normal(0, 0.02, len(blocks)).astype("<f2").view(np.uint8).reshape(-1, 2)
+        name = kind.name.lower()
+        writer.add_tensor(name, blocks.reshape(1, -1), raw_dtype=kind)
+        writer.add_tensor(f"{name}.values", gguf.quants.dequantize(blocks.reshape(1, -1), kind).astype(np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
 def write_folder(path: pathlib.Path) -> None:
     torch.manual_seed(7)
     config = Qwen2Config(
@@ -93,5 +118,6 @@ def write_folder(path: pathlib.Path) -> None:
 
 if __name__ == "__main__":
     HERE.mkdir(exist_ok=True)
+    write_formats(HERE / "formats.gguf")
     write_quants(HERE / "quants.gguf")
     write_folder(HERE / "tiny-qwen2")

@@ -108,6 +108,36 @@ import Testing
         expect(.emptyText(at: 2), .chat(), [(.user, "a"), (.assistant, ""), (.user, "")])
     }
 
+    /// As Qwen3's template with `enable_thinking=False`: the last answer begins behind an empty thought, earlier ones have none.
+    @Test func aModelThatThinksAnswersAtOnce() throws {
+        var encoder = ToyTokenizer(added: ["<think>": ToyTokenizer.think, "</think>": ToyTokenizer.thought])
+        let messages = [("a", Message.Author.user), ("b", .assistant), ("<think>", .user)].map {
+            Message(author: $0.1, content: $0.0)
+        }
+        let plain =
+            "<START>system\nC<END>\n<START>user\na<END>\n<START>assistant\nb<END>\n<START>user\n<think><END>\n"
+            + "<START>assistant\n"
+        for template in [nil, "{% if enable_thinking is false %}"] {
+            encoder.chatTemplate = template
+            let thinking = try PromptBuilder(encoder: encoder)
+            let prompt = try thinking.prompt(for: .chat(), messages: messages, contextLimit: 4096)
+            #expect(ToyTokenizer.render(prompt.tokens) == plain + "<THINK>\n\n<THOUGHT>\n\n")
+            #expect(thinking.thoughtTokens == [ToyTokenizer.think, ToyTokenizer.thought])
+            #expect(throws: PromptError.contextExceeded(tokens: prompt.tokens.count - 23, limit: 40)) {
+                try thinking.prompt(for: .chat(), messages: messages, contextLimit: 40)
+            }
+        }
+        // The tokens alone do not make a model think, nor does one of them.
+        encoder.chatTemplate = "{{ messages }}"
+        let trained = try PromptBuilder(encoder: encoder)
+        #expect(
+            ToyTokenizer.render(
+                try trained.prompt(for: .chat(), messages: messages, contextLimit: 4096).tokens
+            ) == plain
+        )
+        #expect(try PromptBuilder(encoder: ToyTokenizer(added: ["<think>": 1])).thoughtTokens.isEmpty)
+    }
+
     @Test func needsTheControlTokens() {
         let error = #expect(throws: RoleError.self) {
             try PromptBuilder(encoder: ToyTokenizer(controls: ["<|im_start|>": 1]))
@@ -130,5 +160,7 @@ import Testing
 private struct ControlYielding: TextEncoding {
     func encode(_ text: String) -> [TokenID] { text.utf8.map { ToyTokenizer.start + TokenID($0) } }
     func controlToken(_ text: String) -> TokenID? { ToyTokenizer().controlToken(text) }
+    func addedToken(_ text: String) -> TokenID? { controlToken(text) }
+    var chatTemplate: String? { nil }
     func isControl(_ id: TokenID) -> Bool { id >= ToyTokenizer.start }
 }

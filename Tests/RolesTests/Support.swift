@@ -7,10 +7,16 @@ import ModelFiles
 struct ToyTokenizer: TextEncoding {
     static let start: TokenID = 0x200000
     static let end: TokenID = 0x200001
+    static let think: TokenID = 0x200002
+    static let thought: TokenID = 0x200003
     var controls: [String: TokenID] = ["<|im_start|>": start, "<|im_end|>": end]
+    /// Beside the control tokens.
+    var added: [String: TokenID] = [:]
+    var chatTemplate: String?
 
     func encode(_ text: String) -> [TokenID] { text.unicodeScalars.map { TokenID($0.value) } }
     func controlToken(_ text: String) -> TokenID? { controls[text] }
+    func addedToken(_ text: String) -> TokenID? { added[text] ?? controls[text] }
     func isControl(_ id: TokenID) -> Bool { id >= Self.start }
 
     /// The prompt as a reader of the template would write it.
@@ -19,6 +25,8 @@ struct ToyTokenizer: TextEncoding {
             switch id {
             case start: "<START>"
             case end: "<END>"
+            case think: "<THINK>"
+            case thought: "<THOUGHT>"
             default: Unicode.Scalar(UInt32(id)).map { String(Character($0)) } ?? "?"
             }
         }.joined()

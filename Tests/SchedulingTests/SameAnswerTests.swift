@@ -32,7 +32,7 @@ import Testing
         return Answer(tokens: outcome.tokens, logprobs: logprobs)
     }
 
-    @Test(arguments: TensorType.allCases, [1, 2])
+    @Test(arguments: TensorType.writable, [1, 2])
     func aloneOrInCompanyColdOrCached(type: TensorType, threads: Int) throws {
         let model = try makeRandomModel(type)
         // Below, at and above the borders of blocks and chunks.

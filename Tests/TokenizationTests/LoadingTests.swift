@@ -67,11 +67,39 @@ struct LoadingTests {
     }
 
     /// Files from before llama.cpp wrote the kind of pre-tokenizer.
-    @Test func aMissingKindIsThatOfTheArchitecture() throws {
+    @Test(arguments: ["qwen2", "qwen3"])
+    func aMissingKindIsThatOfTheArchitecture(architecture: String) throws {
         var metadata = Fixture.metadata
         metadata["tokenizer.ggml.pre"] = nil
-        metadata["general.architecture"] = .string("qwen2")
+        metadata["general.architecture"] = .string(architecture)
         try expectFixture(try Tokenizer.load(metadata: metadata, path: "x"))
+    }
+
+    /// Qwen3's `<think>` is an added token, but no special one: text does not yield it either.
+    @Test func userDefinedTokensAreAddedOnes() throws {
+        var metadata = Fixture.metadata
+        var tokens = (0..<273).compactMap { metadata["tokenizer.ggml.tokens"]?.strings?[$0] }
+        tokens[267] = Array("<think>".utf8)
+        metadata["tokenizer.ggml.tokens"] = .array(MetadataArray(tokens))
+        let types = [Int32](repeating: 1, count: 267) + [4, 3, 3, 3, 5, 5]
+        metadata["tokenizer.ggml.token_type"] = .array(MetadataArray(types))
+        let tokenizer = try Tokenizer.load(metadata: metadata, path: "x")
+        #expect(tokenizer.addedToken("<think>") == 267 && tokenizer.addedToken("<|im_end|>") == 270)
+        #expect(tokenizer.addedToken("hello") == nil && tokenizer.addedToken("[PAD271]") == nil)
+        #expect(!tokenizer.isControl(267) && tokenizer.controlToken("<think>") == nil)
+        #expect(tokenizer.encode("<think>") == "<think>".utf8.map { TokenID($0) })
+        #expect(tokenizer.chatTemplate == "{{ x }}")
+    }
+
+    @Test func aTemplateMayBeAFileOfItsOwn() throws {
+        let files = [
+            "tokenizer.json": Fixture.json(), "tokenizer_config.json": "{}",
+            "chat_template.jinja": "{{ enable_thinking }}",
+        ]
+        try withFolder(files) { folder in
+            let tokenizer = try Tokenizer.load(folder: folder)
+            #expect(tokenizer.chatTemplate == "{{ enable_thinking }}")
+        }
     }
 
     /// A merge that spells a control token would let text yield it.

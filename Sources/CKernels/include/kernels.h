@@ -23,6 +23,11 @@
 
 enum { CK_PANEL = 16, CK_BLOCK = 32, CK_MAX_HEAD = 256, CK_MAX_QUERIES = 8 };
 enum { CK_F32 = 0, CK_F16 = 1, CK_Q4_0 = 2, CK_Q8_0 = 8, CK_BF16 = 30 };
+/// Types of files only: packed as another one, see ck_packed_type.
+enum {
+    CK_Q4_1 = 3, CK_Q5_0 = 6, CK_Q5_1 = 7, CK_Q2_K = 10, CK_Q3_K = 11, CK_Q4_K = 12, CK_Q5_K = 13, CK_Q6_K = 14,
+    CK_IQ4_NL = 20, CK_IQ4_XS = 23
+};
 
 /// A packed matrix; `data` holds ceil(rows/16) panels, 32-byte aligned.
 typedef struct ck_matrix {

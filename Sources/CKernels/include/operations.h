@@ -31,6 +31,8 @@ typedef struct ck_places {
 typedef struct ck_heads {
     float *q, *k, *v;               // (rows, *_stride)
     size_t q_stride, kv_stride;
+    const float *q_norm, *k_norm;   // (headDim, padded with zeros to whole blocks): weights of an RMSNorm over each head of q
+    float eps;                      // and k before their rotation; NULL for none
     void *cache;                    // the layer's blocks
     bool wide;                      // the cache holds F32
     size_t heads, kv_heads, head_dim, head_stride;
@@ -64,7 +66,8 @@ void ck_project_some(const ck_engine *engine, const ck_matrix *weights, const in
 void ck_rope_angles(const int32_t *positions, size_t rows, const float *frequencies, size_t half, float *cosines,
                     float *sines);
 
-/// Rotates q (scaled by 1/sqrt(headDim)) and k (NeoX halves) and writes k and v to the cache.
+/// Norms each head of q and k where asked for, rotates q (scaled by 1/sqrt(headDim)) and k (NeoX halves) and writes k and v
+/// to the cache.
 void ck_rope_and_store(const ck_engine *engine, const ck_heads *heads, const ck_places *places, size_t rows);
 
 /// out (of q_stride) = causal attention of every row over its sequence's cache, quantised too if asked for.

@@ -1,16 +1,17 @@
 // Rows of weights to and from GGUF's block formats. Portable C; used by conversion, tests and loading.
 //
-// Types are ggml's numbers: 0 F32, 1 F16, 2 Q4_0, 8 Q8_0, 30 BF16. Encoded rows are little-endian and need no alignment.
+// Types are ggml's numbers, named in kernels.h. Encoded rows are little-endian and need no alignment. Encoding is for:
 //   Q8_0  32 values in 34 bytes: half d, int8 q[32];            value = q * d
 //   Q4_0  32 values in 18 bytes: half d, uint8 qs[16];          value = (nibble - 8) * d,
 //         low nibbles of qs are values 0..15, high nibbles 16..31
-// Rounding is that of ggml's reference functions, bit for bit.
+// Decoding goes for the types of files too; dequantize.c has their formats. Rounding is that of ggml's reference functions,
+// bit for bit.
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-// Encodes n floats. False when the type is unknown, n is no multiple of the type's block, or a value cannot be
+// Encodes n floats. False when the type is another, n is no multiple of the type's block, or a value cannot be
 // expressed: NaN or infinity in a block format, or a finite value (or scale) beyond the range of F16 or BF16.
 bool ck_quantize_row(uint32_t ggml_type, const float *src, void *dst, size_t n);
 
