@@ -1,6 +1,7 @@
-"""The mean of two folders of weights:  python average.py FOLDER FOLDER --out FOLDER
+"""The mean of folders of weights:  python average.py FOLDER FOLDER... --out FOLDER
 
-Of the weights before and after a stage it keeps what the stage gains, and more of what they could do before.
+Of the weights before and after a stage it keeps what the stage gains, and more of what they could do before; of runs
+that differ by their seed, what they agree on.
 """
 import argparse
 import os
@@ -12,13 +13,14 @@ from weights import load_weights, save_weights
 
 def main():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    p.add_argument("folders", nargs=2)
+    p.add_argument("folders", nargs="+")
     p.add_argument("--out", required=True)
     args = p.parse_args()
-    first, second = (load_weights(folder) for folder in args.folders)
+    models = [load_weights(folder) for folder in args.folders]
+    first = models[0]
     with torch.no_grad():
-        for mine, other in zip(first.parameters(), second.parameters()):
-            mine.add_(other).mul_(0.5)
+        for mine, *others in zip(*(model.parameters() for model in models)):
+            mine.add_(sum(others)).div_(len(models))
     os.makedirs(args.out, exist_ok=True)
     save_weights(first, args.out)
 

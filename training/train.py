@@ -26,8 +26,8 @@ MIXTURES = {
               "triage": (0.03, 0.03), "offensive": (0.07, 0.07)},
     "polish": {"sentiment": (0.54, 0.50), "everyday": (0.20, 0.20), "chat": (0.16, 0.20), "triage": (0.03, 0.03),
                "offensive": (0.07, 0.07)},
-    "refine": {"sentiment": (0.58, 0.58), "everyday": (0.12, 0.12), "chat": (0.17, 0.17), "elsewhere": (0.05, 0.05),
-               "triage": (0.02, 0.02), "offensive": (0.06, 0.06)},
+    "refine": {"sentiment": (0.57, 0.57), "everyday": (0.11, 0.11), "chat": (0.17, 0.17), "elsewhere": (0.08, 0.08),
+               "triage": (0.02, 0.02), "offensive": (0.05, 0.05)},
 }
 
 

@@ -74,7 +74,7 @@ def test_sentences_whose_label_must_hold(client, label):
     assert not wrong
 
 
-@pytest.mark.parametrize("role, file, floor", [("sentiment", "heldout-everyday.tsv", 0.88), ("triage", "heldout-triage.tsv", 0.9)])
+@pytest.mark.parametrize("role, file, floor", [("sentiment", "heldout-everyday.tsv", 0.9), ("triage", "heldout-triage.tsv", 0.9)])
 def test_sentences_that_training_has_not_seen(client, role, file, floor):
     examples = rows(file)
     given = classify(client, role, [text for _, text in examples])
@@ -100,12 +100,12 @@ def test_replies_keep_their_length_over_500_prompts(server):
     assert not [text for text in given if re.search("�|<\\|", text)]
 
 
-@pytest.mark.parametrize("file, most", [("heldout-triage.tsv", 5), ("heldout-everyday.tsv", 0)])
-def test_chat_hardly_ever_answers_with_a_label(server, file, most):
+@pytest.mark.parametrize("file", ["heldout-triage.tsv", "heldout-everyday.tsv"])
+def test_chat_never_answers_them_with_a_label(server, file):
     labels = ("正面", "负面", "紧急", "一般", "咨询", "冒犯", "正常")
     texts = [text for _, text in rows(file)]
     # A reply may begin with such a word (一般来说…); an answer that is the word alone is another role's.
-    assert sum(given.strip("。！") in labels for given in replies(server, texts)) <= most
+    assert not [given for given in replies(server, texts) if given.strip("。！") in labels]
 
 
 def test_the_same_answer_ten_times(client):
