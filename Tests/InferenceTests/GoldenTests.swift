@@ -101,9 +101,11 @@ struct GoldenTests {
         #expect(try #require(errors.last) < 2e-2)
     }
 
-    @Test(arguments: names, [(TensorType.q8_0, 2e-2), (.q4_0, 3e-1)])
+    /// Norms of heads make small errors of a query's or key's projection as large as the whole.
+    @Test(arguments: names, [(TensorType.q8_0, 2e-2), (.q4_0, 2e-1)])
     func quantisedIsNearF32(name: String, limit: (type: TensorType, error: Double)) throws {
-        #expect(try worst(name, limit.type, against: "f32", .best) < limit.error)
+        let factor = name == "qwen3-tied" ? 1.5 : 1
+        #expect(try worst(name, limit.type, against: "f32", .best) < factor * limit.error)
     }
 
     @Test(arguments: names, sets)
