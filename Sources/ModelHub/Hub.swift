@@ -10,7 +10,7 @@ package struct Hub: Sendable {
         package var tokenVariable: String { self == .huggingface ? "HF_TOKEN" : "MODELSCOPE_API_TOKEN" }
         package var defaultRevision: String { self == .huggingface ? "main" : "master" }
         package var defaultEndpoint: String {
-            self == .huggingface ? "https://huggingface.co" : "https://modelscope.cn"
+            self == .huggingface ? "https://huggingface.co" : "https://www.modelscope.cn"
         }
     }
 

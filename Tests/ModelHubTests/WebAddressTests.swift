@@ -67,11 +67,11 @@ import Testing
         let hub = try Hub(.modelscope, endpoint: Hub.Kind.modelscope.defaultEndpoint, token: nil)
         #expect(
             hub.listingAddress(name, revision: "master")?.description
-                == "https://modelscope.cn/api/v1/models/Qwen/Qwen1.5-0.5B-Chat/repo/files?Revision=master&Recursive=false"
+                == "https://www.modelscope.cn/api/v1/models/Qwen/Qwen1.5-0.5B-Chat/repo/files?Revision=master&Recursive=false"
         )
         #expect(
             hub.fileAddress(name, revision: "v1&x", file: "config.json")?.description
-                == "https://modelscope.cn/api/v1/models/Qwen/Qwen1.5-0.5B-Chat/repo?Revision=v1%26x&FilePath=config.json"
+                == "https://www.modelscope.cn/api/v1/models/Qwen/Qwen1.5-0.5B-Chat/repo?Revision=v1%26x&FilePath=config.json"
         )
     }
 
