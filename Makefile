@@ -15,14 +15,14 @@ OPTIONS ?=
 # A certificate and its key (PEM); empty: a self-signed one for localhost.
 CERT ?=
 KEY ?=
-# A built program; empty: build it.
+# A built program; empty: build it. Also for deb.
 BINARY ?=
 # Sockets, logs, certificate and generated nginx.conf.
 RUN_DIR ?= .run
 
 export HTTPS_PORT HTTP_PORT ADDRESS MODEL ROLES THREADS OPTIONS CERT KEY BINARY RUN_DIR
 
-.PHONY: help deps build run test test-unit test-arm test-e2e bench bench-peers bench-report perplexity format clean
+.PHONY: help deps build run test test-unit test-arm test-e2e test-boot bench bench-peers bench-report perplexity deb format clean
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -37,7 +37,7 @@ build: ## build the release program
 run: ## build and serve on https://localhost:8443 until Ctrl-C
 	@packaging/dev/run.sh
 
-test: test-unit test-arm test-e2e ## everything below
+test: test-unit test-arm test-e2e ## all three of these
 
 test-unit: ## the Swift tests
 	@packaging/dev/test.sh unit
@@ -47,6 +47,9 @@ test-arm: ## the SIMD kernels bit for bit, AVX2, AVX-512 and NEON (in an emulato
 
 test-e2e: ## the real program behind the real nginx, with curl, clients and a browser
 	@packaging/dev/test.sh e2e
+
+test-boot: ## the package in a minimal Debian that boots with systemd: installed, killed, starved, upgraded (as root; not part of test)
+	@packaging/dev/test.sh boot
 
 bench: ## the engine's speed at the size of Qwen1.5-0.5B, beside the machine's limits
 	@packaging/bench/bench.sh
@@ -60,8 +63,12 @@ bench-peers: ## the same beside llama.cpp, transformers, tokenizers and tiktoken
 bench-report: ## BENCHMARKS.md's tables and its plot from what bench-peers measured
 	@python3 packaging/bench/peers/report.py
 
+deb: ## the Debian package, into .build/deb; lintian looks at it
+	@packaging/deb/build.sh
+	@lintian --info --fail-on error --color never .build/deb/*.changes
+
 format: ## format the Swift sources in place
 	@swift format --in-place --recursive Sources Tests Package.swift
 
 clean: ## remove everything that was built or written
-	@rm -rf .build .venv .run .bench
+	@rm -rf .build .venv .run .bench .boot

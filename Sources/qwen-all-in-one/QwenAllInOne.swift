@@ -1,4 +1,5 @@
 import ArgumentParser
+import Service
 
 /// The command line: one file a subcommand; each parses flags, wires the targets, runs and prints.
 @main
@@ -7,6 +8,7 @@ struct QwenAllInOne: AsyncParsableCommand {
         commandName: "qwen-all-in-one",
         abstract: "One Qwen2 model on plain CPU: strict sentiment labels and short chat behind FastCGI.",
         discussion: "Example: qwen-all-in-one classify --model models/starter.gguf 今天真开心",
+        version: Build.version,
         subcommands: [
             Serve.self, Classify.self, Chat.self, Evaluate.self, Calibrate.self, Summarize.self, Check.self,
             Download.self, Convert.self, Synthesize.self, Inspect.self, Tokenize.self, Logits.self, Perplexity.self,

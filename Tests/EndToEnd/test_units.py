@@ -60,7 +60,5 @@ def changed_lines(one: str, other: str) -> set[str]:
 def test_instances_differ_only_in_their_names():
     for part in ("main", "ops"):
         assert changed_lines(f"qwen-all-in-one-{part}.socket", f"qwen-all-in-one-{part}@.socket") == set()
-    start = "ExecStart=/usr/bin/qwen-all-in-one serve --model /usr/share/qwen-all-in-one/starter.gguf --roles /usr/share/qwen-all-in-one/roles"
-    assert changed_lines("qwen-all-in-one.service", "qwen-all-in-one@.service") == {
-        "+ Environment=OPTIONS=", f"- {start}", f"+ {start} $OPTIONS",
-    }
+    own = "+ EnvironmentFile=-/etc/default/qwen-all-in-one-%i"
+    assert changed_lines("qwen-all-in-one.service", "qwen-all-in-one@.service") == {own}
