@@ -31,3 +31,4 @@ def machine(tmp_path_factory):
     yield machine
     machine.stop()
     shutil.rmtree(folder)
+    folder.with_suffix(".console").unlink()
