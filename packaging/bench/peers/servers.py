@@ -38,7 +38,11 @@ class Server:
 
     def __exit__(self, *_):
         self.process.send_signal(signal.SIGTERM)
-        self.process.wait(timeout=60)
+        try:
+            self.process.wait(timeout=60)
+        except subprocess.TimeoutExpired:  # llama.cpp's server finishes the step that it is in, which may be long
+            self.process.kill()
+            self.process.wait()
 
     def post(self, path: str, body: dict) -> dict:
         if not hasattr(self, "_local"):
