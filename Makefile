@@ -17,12 +17,15 @@ CERT ?=
 KEY ?=
 # A built program; empty: build it. Also for deb.
 BINARY ?=
+# Of soak: how long it goes on, the first of both counts.
+REQUESTS ?= 100000
+HOURS ?= 4
 # Sockets, logs, certificate and generated nginx.conf.
 RUN_DIR ?= .run
 
-export HTTPS_PORT HTTP_PORT ADDRESS MODEL ROLES THREADS OPTIONS CERT KEY BINARY RUN_DIR
+export HTTPS_PORT HTTP_PORT ADDRESS MODEL ROLES THREADS OPTIONS CERT KEY BINARY RUN_DIR REQUESTS HOURS
 
-.PHONY: help deps build run test test-unit test-arm test-e2e test-boot bench bench-peers bench-report perplexity deb format clean
+.PHONY: help deps build run test test-unit test-arm test-e2e test-boot bench bench-peers bench-report soak leaks perplexity deb format clean
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -54,6 +57,12 @@ test-boot: ## the package in a minimal Debian that boots with systemd: installed
 bench: ## the engine's speed at the size of Qwen1.5-0.5B, beside the machine's limits
 	@packaging/bench/bench.sh
 
+soak: ## mixed traffic for REQUESTS or HOURS; fails if memory grows (docs/OPERATIONS.md)
+	@packaging/soak/soak.sh
+
+leaks: ## a short run under LeakSanitizer: fails on memory that nothing points to any more
+	@packaging/soak/leaks.sh
+
 perplexity: ## what each weight type costs the starter model (needs ../shared/data)
 	@packaging/bench/perplexity.sh
 
@@ -71,4 +80,4 @@ format: ## format the Swift sources in place
 	@swift format --in-place --recursive Sources Tests Package.swift
 
 clean: ## remove everything that was built or written
-	@rm -rf .build .venv .run .bench .boot
+	@rm -rf .build .venv .run .bench .boot .soak

@@ -1,6 +1,6 @@
 // A line over time, drawn as SVG: memory in bytes, with the budget as a dashed line.
 
-import { bytes, clock } from "/format.js";
+import { bytes, moment } from "/format.js";
 import { say } from "/language.js";
 
 const margin = { top: 14, right: 4, bottom: 24, left: 56 };
@@ -65,8 +65,8 @@ export class MemoryChart {
       );
     }
     picture.append(
-      svg("text", { x: margin.left, y: height - 4 }, clock(begin)),
-      svg("text", { x: width - margin.right, y: height - 4, "text-anchor": "end" }, clock(end)),
+      svg("text", { x: margin.left, y: height - 4 }, moment(begin, end - begin)),
+      svg("text", { x: width - margin.right, y: height - 4, "text-anchor": "end" }, moment(end, end - begin)),
     );
     if (this.#budget > 0) {
       const level = y(this.#budget);
@@ -82,7 +82,7 @@ export class MemoryChart {
       svg("polyline", { class: "line", points: points.join(" ") }),
       svg("circle", { class: "point", cx: x(last.time), cy: y(last.bytes), r: 4.5 }),
     );
-    this.#place = { picture, x, y, height, width };
+    this.#place = { picture, x, height, width, span: end - begin };
     this.#host.replaceChildren(picture, this.#tip);
     this.#tip.hidden = true;
   }
@@ -92,12 +92,12 @@ export class MemoryChart {
     this.#tip.hidden = position === null || !this.#place;
     this.#place?.picture.querySelector(".cursor")?.remove();
     if (this.#tip.hidden) return;
-    const { picture, x, height, width } = this.#place;
+    const { picture, x, height, width, span } = this.#place;
     const distance = (sample) => Math.abs(x(sample.time) - position);
     const nearest = this.#samples.reduce((best, sample) => (distance(sample) < distance(best) ? sample : best));
     const at = x(nearest.time);
     picture.append(svg("line", { class: "cursor", x1: at, x2: at, y1: margin.top, y2: height - margin.bottom }));
-    this.#tip.textContent = `${clock(nearest.time, true)}  ${bytes(nearest.bytes, 2).join(" ")}`;
+    this.#tip.textContent = `${moment(nearest.time, span, true)}  ${bytes(nearest.bytes, 2).join(" ")}`;
     this.#tip.style.left = `${Math.min(Math.max(at - this.#tip.offsetWidth / 2, 0), width - this.#tip.offsetWidth)}px`;
   }
 }

@@ -34,6 +34,12 @@ export function clock(time, withSeconds = false) {
   return new Date(time * 1000).toLocaleTimeString("zh-CN", options);
 }
 
+/** A Unix time on an axis so many seconds long: with its date where hours alone are not clear. */
+export function moment(time, span, withSeconds = false) {
+  if (span <= 86400) return clock(time, withSeconds);
+  return `${new Date(time * 1000).toLocaleDateString("zh-CN", { month: "numeric", day: "numeric" })} ${clock(time)}`;
+}
+
 export function count(value) {
   return value.toLocaleString("zh-CN");
 }

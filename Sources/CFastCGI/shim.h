@@ -7,6 +7,8 @@
 #include <signal.h>
 #include <errno.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -46,11 +48,22 @@ static inline uint64_t cf_watch_next(int watch) {
 /// Names the calling thread (at most 15 bytes) for ps, top and gdb.
 static inline int cf_name_thread(const char *name) { return pthread_setname_np(pthread_self(), name); }
 
-/// Keeps the heap flat under many threads: two arenas instead of eight a core, and large blocks go back to the kernel.
-static inline void cf_bound_heap(void) {
-    mallopt(M_ARENA_MAX, 2);
+/// Takes `reserve` bytes of the heap from the system now and keeps them. Large blocks go back to the kernel at once.
+static inline void cf_reserve_heap(size_t reserve) {
+    mallopt(M_TOP_PAD, (int)reserve);
+    mallopt(M_TRIM_THRESHOLD, (int)(3 * reserve));
+    mallopt(M_MMAP_THRESHOLD, (int)(2 * reserve));  // for the one block that follows
+    volatile char *block = malloc(reserve);
+    for (size_t place = 0; block != NULL && place < reserve; place += 4096) block[place] = 0;
+    free((void *)block);
     mallopt(M_MMAP_THRESHOLD, 256 * 1024);
-    mallopt(M_TRIM_THRESHOLD, 1024 * 1024);
+}
+
+/// Touches the calling thread's stack so far down that later calls find its pages there.
+static __attribute__((noinline)) void cf_touch_stack(size_t bytes) {
+    char *volatile stack = __builtin_alloca(bytes);
+    memset(stack, 0, bytes);
+    __asm__ volatile("" ::"r"(stack) : "memory");
 }
 
 /// FCGX_Init without the handlers that it installs: SIGTERM and SIGUSR1 stay as they were, SIGPIPE is ignored, since

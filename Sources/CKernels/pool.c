@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <time.h>
 
 enum { SPIN_NANOSECONDS = 50000, SPINS_PER_CLOCK = 64 };
@@ -77,6 +78,7 @@ static void park_worker(ck_pool *pool) {
 
 static void *worker(void *argument) {
     ck_pool *pool = argument;
+    prctl(PR_SET_NAME, "compute");
     while (!atomic_load(&pool->stopping)) {
         work_off(pool);
         const uint64_t start = nanoseconds();

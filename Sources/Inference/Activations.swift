@@ -27,23 +27,13 @@ final class Activations {
     var memoryBytes: Int { memory.count }
 
     init(_ configuration: ModelConfiguration, _ options: ComputeOptions, pool: ThreadPool) throws(ModelError) {
-        func padded(_ size: Int) -> Int { roundUp(size, to: CK_BLOCK) }
-        let (rows, outputs) = (options.maxBatchRows, options.maxSequences)
-        logitRows = min(options.maxLogits ?? outputs, outputs)
-        let half = configuration.headDimension / 2
-        hiddenStride = padded(configuration.hiddenSize)
-        kvStride = padded(configuration.kvSize)
-        vocabularyStride = padded(configuration.vocabularyCount)
-        let (queryStride, mlpStride) = (padded(configuration.querySize), padded(configuration.intermediateSize))
-        func floats(_ count: Int) -> Int { RegionCursor.bytes(of: Float.self, count) }
-        let inputs = [(rows, hiddenStride), (rows, queryStride), (rows, mlpStride), (outputs, hiddenStride)]
-        let bytes =
-            inputs.reduce(0) { $0 + Self.bytes(rows: $1.0, stride: $1.1) }
-            + floats(rows * hiddenStride) + floats(rows * queryStride) + 2 * floats(rows * kvStride)
-            + floats(logitRows * vocabularyStride) + 2 * floats(rows * half) + 3 * floats(rows + 1)
-            + RegionCursor.bytes(of: UnsafePointer<Int32>?.self, rows)
+        let sizes = Sizes(configuration, options)
+        let (rows, outputs, half) = (sizes.rows, sizes.outputs, sizes.half)
+        let (queryStride, mlpStride) = (sizes.queryStride, sizes.mlpStride)
+        (logitRows, hiddenStride, kvStride) = (sizes.logitRows, sizes.hiddenStride, sizes.kvStride)
+        vocabularyStride = sizes.vocabularyStride
         memory = try MemoryRegion(
-            bytes: bytes,
+            bytes: sizes.bytes,
             purpose: "activations of \(rows) rows, \(outputs) sequences",
             toucher: pool
         )
@@ -65,12 +55,6 @@ final class Activations {
         sines = cursor.take(Float.self, rows * half)
     }
 
-    private static func bytes(rows: Int, stride: Int) -> Int {
-        let blocks = rows * stride / CK_BLOCK
-        return RegionCursor.bytes(of: Float.self, rows * stride) + RegionCursor.bytes(of: Int8.self, rows * stride)
-            + RegionCursor.bytes(of: Float.self, blocks) + RegionCursor.bytes(of: Int32.self, blocks)
-    }
-
     private static func take(_ cursor: inout RegionCursor, rows: Int, stride: Int) -> ck_activations {
         let blocks = rows * stride / CK_BLOCK
         return ck_activations(
@@ -80,5 +64,43 @@ final class Activations {
             sums: cursor.take(Int32.self, blocks),
             stride: stride
         )
+    }
+}
+
+extension Activations {
+    /// How large each buffer is; strides are rounded up to 32.
+    struct Sizes {
+        let rows, outputs, logitRows: Int
+        let hiddenStride, queryStride, kvStride, mlpStride, vocabularyStride: Int
+        /// headDim / 2
+        let half: Int
+
+        init(_ configuration: ModelConfiguration, _ options: ComputeOptions) {
+            func padded(_ size: Int) -> Int { roundUp(size, to: CK_BLOCK) }
+            (rows, outputs) = (options.maxBatchRows, options.maxSequences)
+            logitRows = min(options.maxLogits ?? outputs, outputs)
+            hiddenStride = padded(configuration.hiddenSize)
+            queryStride = padded(configuration.querySize)
+            kvStride = padded(configuration.kvSize)
+            mlpStride = padded(configuration.intermediateSize)
+            vocabularyStride = padded(configuration.vocabularyCount)
+            half = configuration.headDimension / 2
+        }
+
+        /// All buffers together.
+        var bytes: Int {
+            func floats(_ count: Int) -> Int { RegionCursor.bytes(of: Float.self, count) }
+            let inputs = [(rows, hiddenStride), (rows, queryStride), (rows, mlpStride), (outputs, hiddenStride)]
+            return inputs.reduce(0) { $0 + Self.bytes(rows: $1.0, stride: $1.1) }
+                + floats(rows * hiddenStride) + floats(rows * queryStride) + 2 * floats(rows * kvStride)
+                + floats(logitRows * vocabularyStride) + 2 * floats(rows * half) + 3 * floats(rows + 1)
+                + RegionCursor.bytes(of: UnsafePointer<Int32>?.self, rows)
+        }
+
+        private static func bytes(rows: Int, stride: Int) -> Int {
+            let blocks = rows * stride / CK_BLOCK
+            return RegionCursor.bytes(of: Float.self, rows * stride) + RegionCursor.bytes(of: Int8.self, rows * stride)
+                + RegionCursor.bytes(of: Float.self, blocks) + RegionCursor.bytes(of: Int32.self, blocks)
+        }
     }
 }

@@ -36,7 +36,7 @@ package final class ComputeContext {
         kvBlocks = options.kvBlocks
         maxSequences = options.maxSequences
         maxBatchRows = options.maxBatchRows
-        let precision = options.kvPrecision ?? (model.weightType == TensorType.f32.name ? .f32 : .f16)
+        let precision = options.kvPrecision ?? Self.kvPrecision(ofWeights: model.weightType)
         pool = try ThreadPool(threads: options.threads)
         cache = try KVCache(
             model.configuration,
@@ -50,6 +50,9 @@ package final class ComputeContext {
         frequencies = Self.inverseFrequencies(model.configuration)
         engine = ck_engine(kernels: kernels, pool: pool.raw)
     }
+
+    /// F32 weights come with a cache of the same precision.
+    static func kvPrecision(ofWeights type: String) -> KVPrecision { type == TensorType.f32.name ? .f32 : .f16 }
 
     /// Block `b` of the sequence holds its positions 32b..<32b+32. Blocks may be shared by sequences.
     package func setBlockTable(sequence: Int, blocks: some Collection<Int32>) {

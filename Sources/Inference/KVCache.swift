@@ -34,19 +34,36 @@ final class KVCache {
         layerCount = configuration.layerCount
         headStride = roundUp(configuration.headDimension, to: 16)
         layerBlock = configuration.kvHeadCount * ck_head_block(configuration.headDimension, headStride)
-        // At most 2^10 layers, 2^24 blocks, 2^10 heads and 2^14 values a head: the product may pass 2^63.
-        let (count, overflow) = (layerCount * layerBlock).multipliedReportingOverflow(by: blocks)
-        guard !overflow, count < 1 << 60 else {
-            throw ModelError(reason: "kvBlocks is \(blocks), too many for this model")
-        }
-        let bytes =
-            RegionCursor.bytes(of: UInt8.self, count * precision.bytes)
-            + RegionCursor.bytes(of: Int32.self, maxSequences * blocks) + RegionCursor.bytes(of: Int.self, maxSequences)
+        let count = try Self.values(configuration, blocks: blocks)
+        let bytes = try Self.bytes(configuration, precision, blocks: blocks, maxSequences: maxSequences)
         memory = try MemoryRegion(bytes: bytes, purpose: "a KV cache of \(blocks) blocks", toucher: pool)
         var cursor = RegionCursor(memory)
         values = UnsafeMutableRawPointer(cursor.take(UInt8.self, count * precision.bytes))
         tables = cursor.take(Int32.self, maxSequences * blocks)
         tableCounts = cursor.take(Int.self, maxSequences)
+    }
+
+    /// Keys and values of all blocks, as many in each layer.
+    private static func values(_ configuration: ModelConfiguration, blocks: Int) throws(ModelError) -> Int {
+        let (heads, dimension) = (configuration.kvHeadCount, configuration.headDimension)
+        let block = configuration.layerCount * heads * ck_head_block(dimension, roundUp(dimension, to: 16))
+        // At most 2^10 layers, 2^24 blocks, 2^10 heads and 2^14 values a head: the product may pass 2^63.
+        let (count, overflow) = block.multipliedReportingOverflow(by: blocks)
+        guard !overflow, count < 1 << 60 else {
+            throw ModelError(reason: "kvBlocks is \(blocks), too many for this model")
+        }
+        return count
+    }
+
+    /// What a cache of these sizes takes.
+    static func bytes(
+        _ configuration: ModelConfiguration,
+        _ precision: KVPrecision,
+        blocks: Int,
+        maxSequences: Int
+    ) throws(ModelError) -> Int {
+        RegionCursor.bytes(of: UInt8.self, try values(configuration, blocks: blocks) * precision.bytes)
+            + RegionCursor.bytes(of: Int32.self, maxSequences * blocks) + RegionCursor.bytes(of: Int.self, maxSequences)
     }
 
     /// The blocks of one layer.

@@ -21,7 +21,7 @@ package final class Model: Sendable {
     /// A fingerprint of the packed weights as they are in memory now.
     package func digestOfWeights() -> UInt64 { ck_digest(0, weights.memory.base, weights.memory.count) }
 
-    private static func commonestType(_ file: ModelFile) -> String {
+    static func commonestType(_ file: ModelFile) -> String {
         var elements: [TensorType: Int] = [:]
         for view in file.tensors.values { elements[view.type, default: 0] += view.elementCount }
         return elements.max { ($0.value, $0.key.rawValue) < ($1.value, $1.key.rawValue) }?.key.name ?? "none"

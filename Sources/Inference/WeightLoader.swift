@@ -17,8 +17,16 @@ struct WeightLoader {
     private init(_ file: ModelFile, _ configuration: ModelConfiguration) throws(ModelError) {
         self.file = file
         self.configuration = configuration
+        let bytes = try Self.packedBytes(of: file, configuration)
+        memory = try MemoryRegion(bytes: bytes, purpose: "the weights of \(file.path)", toucher: nil)
+        cursor = RegionCursor(memory)
+        pool = try ThreadPool(threads: ThreadPool.onlineProcessors)
+    }
+
+    /// What the packed weights will take; checks every tensor's shape and type on the way.
+    static func packedBytes(of file: ModelFile, _ configuration: ModelConfiguration) throws(ModelError) -> Int {
         var bytes = 0
-        let expected = Self.expectedTensors(configuration)
+        let expected = expectedTensors(configuration)
         // A tensor that the forward pass does not know would be missing from its results.
         let names = Set(expected.map(\.name))
         if let unknown = file.tensorNames.first(where: { !names.contains($0) }) {
@@ -26,11 +34,9 @@ struct WeightLoader {
             throw ModelError.tensor(unknown, in: file.path, "is not part of a \(family) model")
         }
         for (name, shape) in expected {
-            bytes += try Self.packedBytes(try Self.checked(name, shape, in: file), in: file.path)
+            bytes += try packedBytes(try checked(name, shape, in: file), in: file.path)
         }
-        memory = try MemoryRegion(bytes: bytes, purpose: "the weights of \(file.path)", toucher: nil)
-        cursor = RegionCursor(memory)
-        pool = try ThreadPool(threads: ThreadPool.onlineProcessors)
+        return bytes
     }
 
     private mutating func weights() throws(ModelError) -> Weights {

@@ -59,7 +59,8 @@ package struct ProcessMemory: Sendable {
         return boot + ticks / ticksPerSecond
     }()
 
-    private static func readFile(_ path: String) -> String {
+    /// The text of a small file; empty if it cannot be read.
+    static func readFile(_ path: String) -> String {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return "" }
         defer { close(descriptor) }

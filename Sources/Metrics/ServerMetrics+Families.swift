@@ -2,6 +2,7 @@
 extension ServerMetrics {
     var families: [MetricFamily] {
         engineFamilies + latencyFamilies + requestFamilies + contracts.families + buildFamilies + process.families
+            + snapshot.families
     }
 
     private var engineFamilies: [MetricFamily] {

@@ -66,6 +66,7 @@ package final class ServerMetrics: Sendable {
 
     package let contracts = ContractMetrics()
     let process = ProcessGauges()
+    package let snapshot = SnapshotGauges()
     package let requestCounters: [String: [RequestOutcome: Counter]]
     package let requestLatencies: [String: Histogram]
     /// In the order given; `other` last.

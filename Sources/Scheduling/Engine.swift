@@ -10,15 +10,21 @@ final class Engine {
     let metrics: ServerMetrics
     let progress: EngineProgress
     let vocabularyCount: Int
-    private let planner: BatchPlanner
+    private var planner: BatchPlanner
     var pool: BlockPool
     var prefixes = PrefixTable()
     var sampler: RandomSampler
     var running: [Sequence] = []  // in order of admission
     var freeSlots: [Int]
     let options: SchedulerOptions
+    // What a step works with; room for the largest one is taken at start, so that decoding allocates nothing.
+    private var demands: [BatchPlanner.Demand] = []
     private var rows: [BatchRow] = []
     private var outputs: [Int32] = []
+    /// The sequences whose last row is in the step, with that row's index.
+    private var replies: [(sequence: Sequence, row: Int)] = []
+    private var labels: [(sequence: Sequence, row: Int)] = []
+    private var prefixesDone: [Sequence] = []
 
     init(
         executor: any StepExecutor,
@@ -34,13 +40,21 @@ final class Engine {
         self.metrics = metrics
         self.options = options
         self.vocabularyCount = vocabularyCount
-        planner = BatchPlanner(maxRows: options.maxBatchRows, prefillChunk: options.prefillChunk)
+        planner = BatchPlanner(
+            maxRows: options.maxBatchRows,
+            prefillChunk: options.prefillChunk,
+            sequences: options.slots
+        )
         sampler = RandomSampler(vocabularyCount: vocabularyCount)
         pool = BlockPool(blocks: options.kvBlocks)
         freeSlots = (0..<options.slots).reversed()
         running.reserveCapacity(options.slots)
+        demands.reserveCapacity(options.slots)
         rows.reserveCapacity(options.maxBatchRows)
         outputs.reserveCapacity(options.slots)
+        replies.reserveCapacity(options.slots)
+        labels.reserveCapacity(options.slots)
+        prefixesDone.reserveCapacity(options.slots)
     }
 
     /// Steps until the queue says stop, then fails everything outstanding.
@@ -65,30 +79,33 @@ final class Engine {
     }
 
     private func computeBatch() {
-        let complete = fillRows()
+        fillRows()
         // Replies first, so that their logits come from one pass over the output matrix.
-        let withOutput = complete.filter { $0.0.job.purpose == .generate }
-        let replies = withOutput.filter { !$0.0.job.isLabel }
-        let labels = withOutput.filter { $0.0.job.isLabel }
         outputs.removeAll(keepingCapacity: true)
-        for (_, row) in replies + labels { outputs.append(Int32(row)) }
+        for (_, row) in replies { outputs.append(Int32(row)) }
+        for (_, row) in labels { outputs.append(Int32(row)) }
         rows.withUnsafeBufferPointer { rows in
             outputs.withUnsafeBufferPointer { executor.run(rows, outputs: $0) }
         }
         touchProgress()
 
-        for (sequence, _) in complete where sequence.job.purpose == .pin { keepPrefix(sequence) }
+        for sequence in prefixesDone { keepPrefix(sequence) }
         if !replies.isEmpty { executor.computeLogits(outputs: 0..<replies.count) }
-        for (output, reply) in replies.enumerated() { advanceReply(reply.0, output: output) }
-        for (index, label) in labels.enumerated() { advanceLabel(label.0, output: replies.count + index) }
+        for (output, reply) in replies.enumerated() { advanceReply(reply.sequence, output: output) }
+        for (index, label) in labels.enumerated() { advanceLabel(label.sequence, output: replies.count + index) }
+        replies.removeAll(keepingCapacity: true)
+        labels.removeAll(keepingCapacity: true)
+        prefixesDone.removeAll(keepingCapacity: true)
         publishSlots()
     }
 
-    /// Plans the step and writes its rows. Returns the sequences whose last row is among them, with that row's index.
-    private func fillRows() -> [(Sequence, Int)] {
+    /// Plans the step and writes its rows; sorts those sequences out whose last row is among them.
+    private func fillRows() {
+        demands.removeAll(keepingCapacity: true)
+        for sequence in running { demands.append(sequence.demand) }
+        planner.plan(demands)
         rows.removeAll(keepingCapacity: true)
-        var complete: [(Sequence, Int)] = []
-        for (sequence, count) in zip(running, planner.plan(running.map(\.demand))) where count > 0 {
+        for (sequence, count) in zip(running, planner.rows) where count > 0 {
             for position in sequence.computed..<sequence.computed + count {
                 rows.append(
                     BatchRow(
@@ -99,9 +116,13 @@ final class Engine {
                 )
             }
             sequence.computed += count
-            if sequence.computed == sequence.tokens.count { complete.append((sequence, rows.count - 1)) }
+            guard sequence.computed == sequence.tokens.count else { continue }
+            switch sequence.job.purpose {
+            case .generate where sequence.job.isLabel: labels.append((sequence, rows.count - 1))
+            case .generate: replies.append((sequence, rows.count - 1))
+            case .pin, .unpin: prefixesDone.append(sequence)
+            }
         }
-        return complete
     }
 
     private func failEverything() {

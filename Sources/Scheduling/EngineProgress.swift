@@ -59,8 +59,6 @@ package struct SchedulerSnapshot: Sendable {
     /// Work is there: if now `secondsSinceLastStep` grows beyond any step's length, the engine hangs.
     package var isBusy: Bool
     package var isDraining: Bool
-    /// Worst case of resident memory.
-    package var memoryBudgetBytes: Int
     package var sequences: [SequenceSnapshot]
 }
 

@@ -6,8 +6,6 @@ import Synchronization
 /// Admission, continuous batching, the prefix cache and cancellation, in token ids only. Every method may be called from
 /// any thread; one engine thread of its own owns the model's state.
 package final class Scheduler: Sendable {
-    /// Worst case of resident memory: weights, KV arena, activations, requests at their bounds, and a fixed allowance.
-    package let memoryBudgetBytes: Int
     package let options: SchedulerOptions
     private let vocabularyCount: Int
     private let contextLength: Int
@@ -40,7 +38,6 @@ package final class Scheduler: Sendable {
             executor: ModelExecutor(context),
             vocabularyCount: model.configuration.vocabularyCount,
             contextLength: model.configuration.contextLength,
-            weightBytes: model.weightBytes,
             options: options,
             metrics: metrics
         )
@@ -50,7 +47,6 @@ package final class Scheduler: Sendable {
         executor: sending any StepExecutor,
         vocabularyCount: Int,
         contextLength: Int,
-        weightBytes: Int,
         options: SchedulerOptions,
         metrics: ServerMetrics
     ) throws(SchedulerError) {
@@ -65,15 +61,6 @@ package final class Scheduler: Sendable {
             progress: progress,
             metrics: metrics
         )
-        memoryBudgetBytes =
-            MemoryBudget(
-                weightBytes: weightBytes,
-                contextBytes: executor.memoryBytes,
-                tokenLimit: min(contextLength, options.kvBlocks * ComputeContext.blockTokens),
-                vocabularyCount: vocabularyCount,
-                options: options
-            ).totalBytes
-        metrics.memoryBudgetBytes.set(memoryBudgetBytes)
         let engine = Engine(
             executor: executor,
             options: options,
@@ -217,7 +204,6 @@ package final class Scheduler: Sendable {
             secondsSinceLastStep: Clock.seconds(from: lastStepTime, to: Clock.now()),
             isBusy: progress.outstanding.load(ordering: .relaxed) > 0,
             isDraining: progress.isDraining.load(ordering: .relaxed),
-            memoryBudgetBytes: memoryBudgetBytes,
             sequences: progress.slots.enumerated().compactMap { $1.snapshot(slot: $0) }
         )
     }

@@ -19,9 +19,6 @@ package struct SchedulerOptions: Sendable {
     package var threads = ComputeOptions.onlineProcessors
     /// nil: the best that the CPU has.
     package var instructionSet: InstructionSet?
-    /// Share of everything else in the worst case of memory: code, tokenizer, stacks, request bodies, one large body
-    /// being tokenised.
-    package var fixedAllowanceBytes = 96 << 20
 
     package init() {}
 

@@ -3,7 +3,6 @@ import ModelFiles
 
 /// What the engine needs of a compute context. See `ComputeContext` for the meaning of each call.
 protocol StepExecutor: AnyObject {
-    var memoryBytes: Int { get }
     func setBlockTable(sequence: Int, blocks: [Int32])
     func copyBlock(from: Int32, to: Int32)
     func run(_ rows: UnsafeBufferPointer<BatchRow>, outputs: UnsafeBufferPointer<Int32>)
@@ -19,8 +18,6 @@ final class ModelExecutor: StepExecutor {
     init(_ context: ComputeContext) {
         self.context = context
     }
-
-    var memoryBytes: Int { context.memoryBytes }
 
     func setBlockTable(sequence: Int, blocks: [Int32]) {
         context.setBlockTable(sequence: sequence, blocks: blocks)

@@ -1,10 +1,12 @@
 import Dispatch
 import Scheduling
 
-/// Lets one large body at a time be parsed and tokenised: that takes some 25 times the body's size for up to a fifth of
+/// Lets one large body at a time be parsed and tokenised: that takes `growth` times the body's size for up to a fifth of
 /// a second, which every worker at once would neither leave memory nor processor time for. Small bodies pass at once.
 final class PreparationGate: Sendable {
     static let smallBody = 16 << 10
+    /// What a body takes while it is parsed and tokenised, in times its size, about.
+    static let growth = 25
 
     private let semaphore = DispatchSemaphore(value: 1)
 

@@ -63,6 +63,7 @@ final class SelfCheck: Sendable {
 
     /// Takes the fingerprints, and compares them with the record or makes one.
     func finishStart() {
+        defer { file.releasePages() }  // what was read of it is needed no more
         reference.withLock { $0.weights = engine.model.digestOfWeights() }
         guard state.fault == nil else { return }
         if golden == nil {

@@ -1,5 +1,6 @@
 import FastCGI
 import Glibc
+import Inference
 package import Logging
 import Metrics
 import ModelFiles
@@ -14,6 +15,7 @@ package final class Server: ServiceLifecycle.Service {
     private let notifier: SystemdNotifier
     private let file: ModelFile
     private let offer: RoleOffer
+    private let budget: MemoryBudget
     private let state: ServiceState
     private let keys: KeyRing
     private let main: Listener
@@ -30,6 +32,9 @@ package final class Server: ServiceLifecycle.Service {
         do {
             file = try ModelFile.open(options.model)
             offer = try RoleOffer(directory: options.rolesDirectory, trained: try TrainedRoles(of: file))
+            let plan = try MemoryPlan(file: file, options: options.scheduler)
+            budget = MemoryBudget(plan: plan, options: options.scheduler, serviceBytes: options.serviceBytes)
+            try budget.check(against: .find(), options: options)
             keys = KeyRing(try options.keyFile.map { path throws(ServiceError) in try KeyFile(path: path).keys })
             var inherited = try ListeningSocket.inherited()
             let mainSocket = try inherited.removeValue(forKey: "main") ?? .bind(path: options.mainSocket)
@@ -54,7 +59,7 @@ package final class Server: ServiceLifecycle.Service {
             fixedReplies: offer.fixedReplyLabels,
             build: build
         )
-        state = ServiceState(metrics: metrics)
+        state = ServiceState(metrics: metrics, snapshotSeconds: options.snapshotInterval.seconds)
     }
 
     /// Serves until a graceful shutdown is asked for. Health answers from the start. So does the API on a socket of our
@@ -100,8 +105,10 @@ package final class Server: ServiceLifecycle.Service {
     }
 
     private func load() throws {
+        logger.info("memory budget", metadata: budget.logMetadata)
         logger.info("loading", metadata: ["model": "\(options.model)"])
         let engine = try RoleEngine(file: file, offer: offer, options: options.scheduler, metrics: state.metrics)
+        state.metrics.memoryBudgetBytes.set(budget.totalBytes)  // alerts take its coming for the end of loading
         try engine.start()
         let selfCheck = SelfCheck(
             engine: engine,
@@ -118,7 +125,7 @@ package final class Server: ServiceLifecycle.Service {
         let metadata: Logger.Metadata = [
             "model": "\(summary.name)", "weight_type": "\(summary.weightType)",
             "weight_bytes": .stringConvertible(summary.weightBytes),
-            "memory_budget_bytes": .stringConvertible(engine.scheduler.memoryBudgetBytes), "canary": "\(findings)",
+            "memory_budget_bytes": .stringConvertible(budget.totalBytes), "canary": "\(findings)",
         ]
         logger.info("ready", metadata: metadata.merging(offer.logMetadata) { $1 })
         offer.warn(logger, model: engine.modelIdentity)
@@ -132,13 +139,20 @@ package final class Server: ServiceLifecycle.Service {
 
     // MARK: While it runs
 
-    /// Feeds the watchdog while the engine makes progress, and draws the memory curve.
+    /// Feeds the watchdog while the engine makes progress, and takes snapshots of memory once the model is there.
     private func startMonitor() throws {
+        let memory = MemoryLog(state: state, folder: options.stateDirectory, logger: logger)
+        memory.resume()
         let halfWatchdog = (notifier.watchdogInterval ?? .seconds(10)) / 2
-        let microseconds = UInt32(min(halfWatchdog, .seconds(5)).seconds * 1e6)
+        let pause = min(halfWatchdog, .seconds(5), options.snapshotInterval)
+        let microseconds = UInt32(pause.seconds * 1e6)
         try PosixThread.start(name: "monitor") { [self] in
+            var due = ContinuousClock.now
             while !isOver.isSet {
-                state.sampleMemory()
+                if state.snapshot != nil, .now >= due {
+                    memory.take()
+                    due = .now + options.snapshotInterval
+                }
                 if state.isProgressing, state.fault?.isCuredByRestart != true { notifier.send("WATCHDOG=1") }
                 usleep(microseconds)
             }

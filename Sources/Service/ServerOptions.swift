@@ -19,6 +19,8 @@ package struct ServerOptions: Sendable {
     package var stateDirectory: String?
     /// How long the result of a self-check holds.
     package var selfCheckInterval = Duration.seconds(600)
+    /// Time between looks at the process's memory.
+    package var snapshotInterval = Duration.seconds(600)
     /// Time for requests under way when the service is told to end.
     package var drainLimit = Duration.seconds(30)
 
@@ -40,6 +42,18 @@ package struct ServerOptions: Sendable {
 
     var mainListener: ListenerOptions {
         ListenerOptions(workers: workers ?? scheduler.mostRequests + 8, bodyLimit: bodyLimit)
+    }
+
+    /// What the workers take at most: their stacks, and each a small body that is being parsed and answered.
+    var workerBytes: Int {
+        mainListener.workers * (Listener.stackBytes + PreparationGate.growth * PreparationGate.smallBody + (64 << 10))
+    }
+
+    /// Everything around the engine: the program, its libraries and the tokenizer; the heap's reserve; the workers; large bodies
+    /// and the texts in them as they wait, and the one that is being parsed.
+    var serviceBytes: Int {
+        (48 << 20) + ProcessHeap.reserveBytes + workerBytes + 2 * mainListener.bodyBudget
+            + PreparationGate.growth * bodyLimit
     }
 
     /// Health and metrics come before compute where the kernel lets them.

@@ -29,12 +29,16 @@ package final class ServiceState: Sendable {
     }
 
     package let metrics: ServerMetrics
-    package let memory = MemoryHistory()
+    package let memory: MemoryHistory
     private let current = Mutex(Phase.loading)
     private let currentFault = Mutex<Fault?>(nil)
     private let latestCheck = Mutex(Check())
 
-    package init(metrics: ServerMetrics) { self.metrics = metrics }
+    /// snapshotSeconds: how far apart the samples of memory are.
+    package init(metrics: ServerMetrics, snapshotSeconds: Double = 600) {
+        self.metrics = metrics
+        memory = MemoryHistory(spacing: snapshotSeconds)
+    }
 
     package var phase: Phase { current.withLock { $0 } }
 
@@ -100,11 +104,5 @@ package final class ServiceState: Sendable {
         case .ready: isProgressing ? "ready" : "stuck"
         case .draining: "draining"
         }
-    }
-
-    /// Offers the memory curve a point; kept when one is due.
-    package func sampleMemory() {
-        let resident = ProcessMemory.current().residentBytes
-        memory.record(MemorySample(time: WallClock.now(), residentBytes: resident, requests: metrics.requestsEnded))
     }
 }

@@ -71,6 +71,7 @@ struct StatusReport: Sendable {
                     [
                         "time": .number(sample.time.rounded(decimals: 3)),
                         "resident_bytes": .integer(sample.residentBytes),
+                        "virtual_bytes": .integer(sample.virtualBytes),
                         "requests": .integer(Int(clamping: sample.requests)),
                     ]
                 }

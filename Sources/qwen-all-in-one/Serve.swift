@@ -33,6 +33,8 @@ struct Serve: AsyncParsableCommand {
     @Option(help: "Folder for what outlives a restart (default: $STATE_DIRECTORY, as systemd sets it; else none).")
     var state: String?
     @Option(help: "Seconds between checks of the model while there is nothing to do.") var selfCheckSeconds = 600
+    @Option(help: "Seconds between snapshots of resident and virtual memory, for log, metrics and history.")
+    var snapshotSeconds = 600
 
     func validate() throws {
         for (name, value) in [("--workers", workers ?? 1), ("--body-limit", bodyLimit)] where value < 1 {
@@ -40,7 +42,7 @@ struct Serve: AsyncParsableCommand {
         }
         let seconds = [
             ("--start-seconds", startSeconds), ("--answer-seconds", answerSeconds),
-            ("--self-check-seconds", selfCheckSeconds),
+            ("--self-check-seconds", selfCheckSeconds), ("--snapshot-seconds", snapshotSeconds),
         ]
         for (name, value) in seconds where !(1...86_400).contains(value) {
             throw ValidationError("\(name) must be 1 to 86400.")
@@ -53,7 +55,7 @@ struct Serve: AsyncParsableCommand {
     }
 
     func run() async throws {
-        ProcessHeap.bound()
+        ProcessHeap.settle()
         LoggingSystem.bootstrap { JSONLogHandler(label: $0) }
         let logger = Logger(label: "serve")
         var scheduler = try engine.schedulerOptions
@@ -74,6 +76,7 @@ struct Serve: AsyncParsableCommand {
         options.requestLimits.slow = .seconds(slowSeconds)
         options.stateDirectory = try stateDirectory()
         options.selfCheckInterval = .seconds(selfCheckSeconds)
+        options.snapshotInterval = .seconds(snapshotSeconds)
         let server = try Server(options: options, logger: logger)
         var quiet = Logger(label: "lifecycle")
         quiet.logLevel = .error

@@ -98,4 +98,19 @@ struct ModelTests {
         #expect(difference == 8 * (block + 4 * 4))
         #expect(model.weightBytes > 0)
     }
+
+    @Test(arguments: [TensorType.f32, .q8_0, .q4_0])
+    func planSaysWhatLoadingThenTakes(type: TensorType) throws {
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/model.gguf"
+        try writeRandomModel(evenDimensions, type, to: path)
+        let file = try ModelFile.open(path)
+        var options = ComputeOptions(threads: 1, kvBlocks: 24, maxSequences: 5, maxBatchRows: 48)
+        options.maxLogits = 3
+        let plan = try MemoryPlan(file: file, options: options)
+        let model = try Model(file: file)
+        let context = try ComputeContext(model: model, options: options)
+        #expect(plan.weightBytes == model.weightBytes)
+        #expect(plan.cacheBytes + plan.activationBytes == context.memoryBytes)
+    }
 }

@@ -3,10 +3,10 @@ import Testing
 @testable import Scheduling
 
 @Suite struct BatchPlannerTests {
-    private let planner = BatchPlanner(maxRows: 128, prefillChunk: 64)
-
     private func plan(_ demands: [(BatchPlanner.Demand.Kind, Int)]) -> [Int] {
+        var planner = BatchPlanner(maxRows: 128, prefillChunk: 64, sequences: 4)
         planner.plan(demands.map { .init(kind: $0.0, rows: $0.1) })
+        return planner.rows
     }
 
     @Test func fillsTheBatchWhileNoneDecodes() {
@@ -43,12 +43,17 @@ import Testing
 
     @Test func neverExceedsBoundsAndAlwaysAdvances() {
         for _ in 0..<2000 {
-            let planner = BatchPlanner(maxRows: Int.random(in: 16...40), prefillChunk: Int.random(in: 1...64))
+            var planner = BatchPlanner(
+                maxRows: Int.random(in: 16...40),
+                prefillChunk: Int.random(in: 1...64),
+                sequences: 16
+            )
             let demands = (0..<Int.random(in: 1...16)).map { _ -> BatchPlanner.Demand in
                 let kind: BatchPlanner.Demand.Kind = [.decode, .label, .chat].randomElement() ?? .chat
                 return .init(kind: kind, rows: kind == .decode ? 1 : Int.random(in: 1...50))
             }
-            let rows = planner.plan(demands)
+            planner.plan(demands)
+            let rows = planner.rows
             #expect(rows.reduce(0, +) <= planner.maxRows)
             #expect(rows.contains { $0 > 0 })
             for (demand, count) in zip(demands, rows) {

@@ -18,7 +18,6 @@ import Testing
             executor: ToyExecutor(kvBlocks: 24, maxSequences: options.slots),
             vocabularyCount: 97,
             contextLength: 256,
-            weightBytes: 0,
             options: options,
             metrics: ServerMetrics(roles: [], build: [])
         )

@@ -24,7 +24,6 @@ import Testing
             executor: executor,
             vocabularyCount: 97,
             contextLength: contextLength,
-            weightBytes: 1000,
             options: options,
             metrics: ServerMetrics(roles: [], build: [])
         )
@@ -154,7 +153,6 @@ import Testing
             executor: ToyExecutor(kvBlocks: 8, maxSequences: 2),
             vocabularyCount: 97,
             contextLength: 64,
-            weightBytes: 0,
             options: {
                 var options = SchedulerOptions(); options.maxSequences = 2; options.kvBlocks = 8; return options
             }(),
@@ -170,14 +168,6 @@ import Testing
         do { _ = try scheduler.submit(reply(prompt(5, seed: 1), 400)) }
         #expect(scheduler.waitUntilIdle(timeoutMilliseconds: 60_000))
         #expect(scheduler.snapshot.steps < 390)
-    }
-
-    @Test func memoryBudgetHoldsEveryPart() throws {
-        let small = try makeScheduler()
-        let large = try makeScheduler { $0.queueLimit = 1000 }
-        #expect(small.memoryBudgetBytes > 1000 + 4096 + SchedulerOptions().fixedAllowanceBytes)
-        #expect(large.memoryBudgetBytes > small.memoryBudgetBytes + 900 * 512 * 8)
-        #expect(small.snapshot.memoryBudgetBytes == small.memoryBudgetBytes)
     }
 
     @Test(

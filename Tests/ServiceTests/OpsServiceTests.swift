@@ -1,3 +1,4 @@
+import Logging
 import Metrics
 import Testing
 
@@ -37,7 +38,8 @@ import Testing
     }
 
     @Test func statusIsJSONWithEverythingThePageDraws() throws {
-        test.state.sampleMemory()
+        MemoryLog(state: test.state, folder: nil, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            .take()
         let status = try JSONParser.parse(Array(answer(get("/status.json"), test.state).text.utf8))
         #expect(status["state"] == "ready")
         #expect(status["workers"]?["total"] == 3)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that are missing: `deps.sh run` to build and serve, `deps.sh test` for the tests as well,
-# `deps.sh arm` to build and run programs for 64-bit ARM on another processor, `deps.sh deb` for the Debian package, `deps.sh boot` to
+# `deps.sh leaks` to look for leaks, `deps.sh arm` to build and run programs for 64-bit ARM on another processor, `deps.sh deb` for the Debian package, `deps.sh boot` to
 # boot a Debian in a folder.
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
@@ -10,6 +10,7 @@ case "${1:-run}" in
 test) packages+=(chromium chromium-driver fonts-noto-cjk iproute2 procps prometheus python3 python3-venv) ;;
 deb) packages=(debhelper dpkg-dev lintian python3) ;;
 boot) packages=(mmdebstrap python3-venv systemd systemd-container util-linux) ;;
+leaks) packages+=(liblsan0 python3 python3-venv) ;;
 arm) packages=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user) ;;
 esac
 

@@ -4,16 +4,6 @@
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
 
-# The Python environment of the end-to-end tests, made again only when the requirements changed.
-prepare_venv() {
-    local wanted=Tests/EndToEnd/requirements.txt
-    if cmp -s "$wanted" .venv/requirements.txt; then return; fi
-    rm -rf .venv
-    python3 -m venv .venv || die "python3 could not make .venv: install python3-venv."
-    .venv/bin/pip install -q --disable-pip-version-check -r "$wanted" || die "pip could not install $wanted: check the network."
-    cp "$wanted" .venv/requirements.txt
-}
-
 [ -n "${PACKAGE:-}" ] || require_swift
 case "${1:-}" in
 unit)

@@ -6,7 +6,6 @@ import ModelFiles
 /// A deterministic model without arithmetic: the "keys" of a token are a hash of it and its position, kept in KV blocks
 /// through the block table; logits hash all keys up to the position. So a wrong block, order or rewind changes tokens.
 final class ToyExecutor: StepExecutor {
-    let memoryBytes = 4096
     let vocabularyCount: Int
     private var cache: [UInt64]
     private var tables: [[Int32]]

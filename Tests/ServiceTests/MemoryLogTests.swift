@@ -1,0 +1,67 @@
+import Glibc
+import Logging
+import Metrics
+import Testing
+
+@testable import Service
+
+@Suite struct MemoryLogTests {
+    private let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+
+    @Test func historySurvivesARestart() throws {
+        let folder = try temporaryFolder()
+        let first = state(spacing: 1e-6)
+        for _ in 0..<3 { MemoryLog(state: first, folder: folder, logger: logger).take() }
+        let second = state(spacing: 1e-6)
+        let log = MemoryLog(state: second, folder: folder, logger: logger)
+        log.resume()
+        #expect(second.memory.samples == first.memory.samples)
+        log.take()
+        #expect(second.memory.samples.count == 4)
+        #expect(second.memory.samples.allSatisfy { $0.residentBytes > 1 << 20 && $0.virtualBytes > $0.residentBytes })
+    }
+
+    private static let unreadable = [
+        "", "{", "[]", #"{"spacing_seconds":0,"samples":[]}"#, #"{"spacing_seconds":600,"samples":[[1,2,3]]}"#,
+    ]
+
+    @Test(arguments: unreadable)
+    func aHistoryThatCannotBeReadIsSetAside(text: String) throws {
+        let folder = try temporaryFolder()
+        let path = "\(folder)/\(MemoryLog.name)"
+        try StateFile(path: path).write(Array(text.utf8))
+        let state = state(spacing: 600)
+        let log = MemoryLog(state: state, folder: folder, logger: logger)
+        log.resume()
+        #expect(state.memory.samples.isEmpty)
+        #expect(StateFile(path: path + ".bad").read() == Array(text.utf8))
+        log.take()
+        let json = try JSONParser.parse(try #require(StateFile(path: path).read()))
+        #expect(MemoryRecord(json)?.samples == state.memory.samples)
+    }
+
+    @Test func aFolderThatIsGoneIsNoFault() {
+        let state = state(spacing: 600)
+        MemoryLog(state: state, folder: "/nowhere", logger: logger).take()
+        #expect(state.memory.samples.count == 1)
+    }
+
+    @Test func theLatestSnapshotIsAMetric() throws {
+        let state = state(spacing: 600)
+        MemoryLog(state: state, folder: nil, logger: logger).take()
+        let name = "llm_memory_snapshot_resident_bytes "
+        let line = state.metrics.render().split(separator: "\n").first { $0.hasPrefix(name) }
+        let resident = try #require(state.memory.samples.first).residentBytes
+        #expect(line.map { Int($0.dropFirst(name.count)) } == resident)
+    }
+
+    private func state(spacing: Double) -> ServiceState {
+        ServiceState(metrics: ServerMetrics(roles: [], build: []), snapshotSeconds: spacing)
+    }
+
+    private func temporaryFolder() throws -> String {
+        var template = Array("/tmp/memory-log-tests-XXXXXX".utf8CString)
+        try #require(mkdtemp(&template) != nil)
+        return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+}
