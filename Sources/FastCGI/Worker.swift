@@ -16,7 +16,8 @@ final class Worker {
     private let bodyBudget: BodyBudget
     private let watch: ClientWatch
     private let raw = UnsafeMutablePointer<FCGX_Request>.allocate(capacity: 1)  // libfcgi needs a stable address
-    private let peekBuffer = UnsafeMutableRawBufferPointer.allocate(byteCount: RecordGuard.lookAhead, alignment: 16)
+    /// For the record guard's look ahead and, between its looks, for a piece of the body.
+    private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: RecordGuard.lookAhead, alignment: 16)
 
     init(options: ListenerOptions, bodyBudget: BodyBudget, watch: ClientWatch) {
         self.options = options
@@ -26,7 +27,7 @@ final class Worker {
     }
 
     deinit {
-        peekBuffer.deallocate()
+        buffer.deallocate()
         raw.deallocate()
     }
 
@@ -39,7 +40,7 @@ final class Worker {
         setTimeout(connection, SO_SNDTIMEO, options.sendTimeout)
 
         let deadline = Deadline(after: options.receiveTimeout)
-        var recordGuard = try RecordGuard(descriptor: connection, deadline: deadline, buffer: peekBuffer)
+        var recordGuard = try RecordGuard(descriptor: connection, deadline: deadline, buffer: buffer)
         try recordGuard.vetHead()
         raw.pointee.keepConnection = 1  // else libfcgi closes the connection before it reads it
         let code = FCGX_Accept_r(raw)
@@ -83,18 +84,15 @@ final class Worker {
         var body: [UInt8] = []
         body.reserveCapacity(room)
         var received = 0
-        var chunk = [UInt8](repeating: 0, count: RecordGuard.lookAhead)
         while true {
             let buffered = input.pointee.stop - input.pointee.rdNext
             if buffered == 0 { try recordGuard.vetAhead() }
             // One byte makes libfcgi read at most once; what it then holds is taken without another read.
-            let wanted = min(max(buffered, 1), chunk.count)
-            let count = chunk.withUnsafeMutableBytes {
-                Int(FCGX_GetStr($0.bindMemory(to: CChar.self).baseAddress, Int32(wanted), input))
-            }
+            let wanted = min(max(buffered, 1), buffer.count)
+            let count = Int(FCGX_GetStr(buffer.bindMemory(to: CChar.self).baseAddress, Int32(wanted), input))
             if count <= 0 { break }
             received += count
-            if received <= room { body.append(contentsOf: chunk[..<count]) }
+            if received <= room { body.append(contentsOf: UnsafeRawBufferPointer(rebasing: buffer[..<count])) }
         }
         guard FCGX_GetError(input) == 0 else { throw .libfcgi(FCGX_GetError(input)) }
         if received > options.bodyLimit { return .failure(.tooLarge(limit: options.bodyLimit)) }
