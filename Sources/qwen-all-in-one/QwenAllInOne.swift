@@ -6,7 +6,7 @@ import Service
 struct QwenAllInOne: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "qwen-all-in-one",
-        abstract: "One Qwen2 model on plain CPU: strict sentiment labels and short chat behind FastCGI.",
+        abstract: "One Qwen model on plain CPU: strict sentiment labels and short chat behind FastCGI.",
         discussion: "Example: qwen-all-in-one classify --model models/starter.gguf 今天真开心",
         version: Build.version,
         subcommands: [
