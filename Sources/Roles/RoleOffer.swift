@@ -50,6 +50,6 @@ extension TrainedRoles {
 
     /// What to do where a role is wanted that the model was not trained for.
     package static let remedy = """
-        start with --model and a larger Qwen2 chat model such as Qwen1.5-0.5B-Chat, which serves all role files
+        start with --model and a larger Qwen chat model such as Qwen1.5-0.5B-Chat, which serves all role files
         """
 }

@@ -34,7 +34,10 @@ package struct CalibrationRun: Sendable {
         let fit = verdicts.filter { Self.isForFit($0.text) }.map(\.verdict)
         let rest = verdicts.filter { !Self.isForFit($0.text) }.map(\.verdict)
         for (half, name) in [(fit, "fit"), (rest, "measure")] where half.count < Self.leastTexts {
-            throw ServiceError("\(half.count) texts to \(name) by; give more, at least \(4 * Self.leastTexts) in all")
+            throw ServiceError(
+                "\(verdicts.count) texts are too few (\(half.count) of them to \(name) by): give more, "
+                    + "at least \(4 * Self.leastTexts)"
+            )
         }
         for (index, label) in labels.enumerated() where !fit.contains(where: { $0.expected == index }) {
             throw ServiceError("no text with the label '\(label)' to fit by; give more of them")

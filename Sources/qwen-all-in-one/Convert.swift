@@ -11,7 +11,7 @@ struct Convert: ParsableCommand {
             GGUF file's values are those of its type: from q8_0, f32 is no better. Other types than these are read (q4_k and the \
             like), not written.
 
-            Example: qwen-all-in-one convert Qwen1.5-0.5B-Chat model.gguf --type q8_0
+            Example: qwen-all-in-one convert models/Qwen1.5-0.5B-Chat model.gguf --type q8_0
             """
     )
 

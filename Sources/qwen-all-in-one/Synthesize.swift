@@ -8,7 +8,7 @@ struct Synthesize: ParsableCommand {
         discussion: """
             The same arguments give the same bytes. Engine benchmarks run at the real size without a download.
 
-            Example: qwen-all-in-one synthesize random.gguf --shape qwen1.5-0.5b --type q8_0 --tokenizer Qwen1.5-0.5B-Chat
+            Example: qwen-all-in-one synthesize random.gguf --shape qwen1.5-0.5b --type q8_0 --tokenizer models/starter.gguf
             """
     )
 
