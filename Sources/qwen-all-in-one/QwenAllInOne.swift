@@ -1,8 +1,19 @@
 import ArgumentParser
+import FastCGI
 import Service
 
-/// The command line: one file a subcommand; each parses flags, wires the targets, runs and prints.
 @main
+enum Main {
+    /// On the process's first thread: what the kernel keeps for each thread, such as the signal for a parent's death, is kept
+    /// by the one that starts the program over.
+    @MainActor
+    static func main() async {
+        if CommandLine.arguments.dropFirst().first == "serve" { ProcessHeap.settle() }
+        await QwenAllInOne.main()
+    }
+}
+
+/// The command line: one file a subcommand; each parses flags, wires the targets, runs and prints.
 struct QwenAllInOne: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "qwen-all-in-one",

@@ -1,5 +1,4 @@
 import ArgumentParser
-import FastCGI
 import Glibc
 import Logging
 import Scheduling
@@ -55,7 +54,6 @@ struct Serve: AsyncParsableCommand {
     }
 
     func run() async throws {
-        ProcessHeap.settle()
         LoggingSystem.bootstrap { JSONLogHandler(label: $0) }
         let logger = Logger(label: "serve")
         var scheduler = try engine.schedulerOptions
