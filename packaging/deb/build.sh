@@ -43,7 +43,8 @@ put 644 "$tree/etc/qwen-all-in-one/roles" roles/*.yaml
 put 644 "$tree/etc/nginx/qwen-all-in-one" nginx/snippets/*
 install -D -m 644 nginx/qwen-all-in-one.conf "$tree/etc/nginx/sites-available/qwen-all-in-one"
 install -D -m 644 systemd/qwen-all-in-one.default "$tree/etc/default/qwen-all-in-one"
-put 644 "$tree/usr/share/doc/qwen-all-in-one" README.md BENCHMARKS.md models/MODEL_CARD.md docs/*
+put 644 "$tree/usr/share/doc/qwen-all-in-one" README.md README.zh-CN.md BENCHMARKS.md models/MODEL_CARD.md \
+    docs/*.md docs/*.svg
 put 644 "$examples/nginx/upstreams" nginx/upstreams/*
 put 644 "$examples/nginx/cache" nginx/cache/*.conf
 put 755 "$examples/nginx/cache" nginx/cache/*.sh
