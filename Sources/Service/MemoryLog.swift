@@ -87,7 +87,7 @@ extension MemoryRecord {
         for row in rows {
             guard case .array(let row) = row, row.count == 4, let time = row[0].asDouble,
                 case (.integer(let resident), .integer(let virtual), .integer(let requests)) = (row[1], row[2], row[3]),
-                time.isFinite, time >= samples.last?.time ?? 0, resident >= 0, virtual >= 0, requests >= 0
+                time.isFinite, resident >= 0, virtual >= 0, requests >= 0
             else { return nil }
             samples.append(
                 MemorySample(

@@ -21,6 +21,14 @@ import Testing
         #expect(second.memory.samples.allSatisfy { $0.residentBytes > 1 << 20 && $0.virtualBytes > $0.residentBytes })
     }
 
+    @Test func aClockThatWasSetBackIsNoFault() {
+        let samples = [2e9, 1e9, 1e9 + 600].map {
+            MemorySample(time: $0, residentBytes: 1, virtualBytes: 2, requests: 3)
+        }
+        let record = MemoryRecord(samples: samples, spacing: 600)
+        #expect(MemoryRecord(record.json) == record)
+    }
+
     private static let unreadable = [
         "", "{", "[]", #"{"spacing_seconds":0,"samples":[]}"#, #"{"spacing_seconds":600,"samples":[[1,2,3]]}"#,
     ]
