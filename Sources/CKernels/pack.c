@@ -137,6 +137,11 @@ ck_matrix ck_pack(ck_pool *pool, uint32_t type, size_t rows, size_t columns, con
     return (ck_matrix){p.type, rows, columns, p.failed ? NULL : data};
 }
 
+void ck_pack_lane(uint32_t type, size_t columns, const uint8_t *source, size_t lane, uint8_t *panel) {
+    layout l;
+    if (layout_of(type, &l)) pack_values(&l, columns, source, lane, panel);
+}
+
 static uint16_t half_at(const uint8_t *bytes) {
     uint16_t half;
     memcpy(&half, bytes, sizeof half);

@@ -110,7 +110,7 @@ extension ComputeContext {
             model.configuration.hiddenSize,
             model.configuration.rmsNormEpsilon,
             &final,
-            model.weights.lmHead.takesQuantizedInput
+            model.weights.lmHead.takesQuantizedInput || model.hasCoarseOutput
         )
     }
 

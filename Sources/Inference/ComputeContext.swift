@@ -24,6 +24,7 @@ package final class ComputeContext {
     let activations: Activations
     let frequencies: [Float]  // (headDim/2): RoPE's inverse frequencies
     let engine: ck_engine
+    let rivalRoom: RivalRoom?  // of a coarse output matrix
     private let pool: ThreadPool
 
     package init(model: Model, options: ComputeOptions) throws(ModelError) {
@@ -49,6 +50,7 @@ package final class ComputeContext {
         memoryBytes = cache.memoryBytes + activations.memoryBytes
         frequencies = Self.inverseFrequencies(model.configuration)
         engine = ck_engine(kernels: kernels, pool: pool.raw)
+        rivalRoom = model.hasCoarseOutput ? RivalRoom(vocabularyCount: model.configuration.vocabularyCount) : nil
     }
 
     /// F32 weights come with a cache of the same precision.
@@ -82,10 +84,14 @@ package final class ComputeContext {
     /// Full logits of several outputs, below `maxLogits`, in one pass over the output matrix; read them with
     /// `logits(output:)`.
     package func computeLogits(outputs: Range<Int>) {
+        computeLogits(outputs: outputs, with: model.weights.lmHead.packed)
+    }
+
+    func computeLogits(outputs: Range<Int>, with matrix: ck_matrix) {
         precondition(outputs.lowerBound >= 0 && outputs.upperBound <= activations.logitRows, "no such output")
-        withUnsafePointers { engine, final, lmHead in
+        withUnsafePointers { engine, final, _ in
             var projection = ck_projection(
-                weights: lmHead.pointee,
+                weights: matrix,
                 bias: nil,
                 out: activations.logits + outputs.lowerBound * activations.vocabularyStride,
                 out_stride: activations.vocabularyStride,

@@ -8,12 +8,16 @@ package final class Model: Sendable {
     package let weightBytes: Int
     /// The type of most of the weights in the file, such as `q8_0`.
     package let weightType: String
+    /// Whether there is a coarse copy of the output matrix.
+    package var hasCoarseOutput: Bool { weights.coarseHead != nil }
     let weights: Weights
 
     /// Checks the file's sizes and tensors, then packs the weights. Values are not checked.
-    package init(file: ModelFile) throws(ModelError) {
+    ///
+    /// - Parameter coarseOutput: also makes a coarse copy of the output matrix, unless that is in Q4_0 itself.
+    package init(file: ModelFile, coarseOutput: Bool = false) throws(ModelError) {
         configuration = try ModelConfiguration(metadata: file.metadata, tensors: file.tensors, path: file.path)
-        weights = try WeightLoader.load(file, configuration)
+        weights = try WeightLoader.load(file, configuration, coarseOutput: coarseOutput)
         weightBytes = weights.memory.count
         weightType = Self.commonestType(file)
     }

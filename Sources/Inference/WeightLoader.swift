@@ -9,22 +9,30 @@ struct WeightLoader {
     private var cursor: RegionCursor
     private let memory: MemoryRegion
 
-    static func load(_ file: ModelFile, _ configuration: ModelConfiguration) throws(ModelError) -> Weights {
-        var loader = try WeightLoader(file, configuration)
-        return try loader.weights()
+    static func load(
+        _ file: ModelFile,
+        _ configuration: ModelConfiguration,
+        coarseOutput: Bool
+    ) throws(ModelError) -> Weights {
+        var loader = try WeightLoader(file, configuration, coarseOutput)
+        return try loader.weights(coarseOutput: coarseOutput)
     }
 
-    private init(_ file: ModelFile, _ configuration: ModelConfiguration) throws(ModelError) {
+    private init(_ file: ModelFile, _ configuration: ModelConfiguration, _ coarseOutput: Bool) throws(ModelError) {
         self.file = file
         self.configuration = configuration
-        let bytes = try Self.packedBytes(of: file, configuration)
+        let bytes = try Self.packedBytes(of: file, configuration, coarseOutput: coarseOutput)
         memory = try MemoryRegion(bytes: bytes, purpose: "the weights of \(file.path)", toucher: nil)
         cursor = RegionCursor(memory)
         pool = try ThreadPool(threads: ThreadPool.onlineProcessors)
     }
 
     /// What the packed weights will take; checks every tensor's shape and type on the way.
-    static func packedBytes(of file: ModelFile, _ configuration: ModelConfiguration) throws(ModelError) -> Int {
+    static func packedBytes(
+        of file: ModelFile,
+        _ configuration: ModelConfiguration,
+        coarseOutput: Bool
+    ) throws(ModelError) -> Int {
         var bytes = 0
         let expected = expectedTensors(configuration)
         // A tensor that the forward pass does not know would be missing from its results.
@@ -36,18 +44,25 @@ struct WeightLoader {
         for (name, shape) in expected {
             bytes += try packedBytes(try checked(name, shape, in: file), in: file.path)
         }
+        if coarseOutput {
+            let view = try view(configuration.tiesEmbeddings ? "token_embd.weight" : "output.weight", in: file)
+            bytes += coarseBytes(ck_packed_type(view.type.rawValue), rows: view.shape[0], columns: view.shape[1])
+        }
         return bytes
     }
 
-    private mutating func weights() throws(ModelError) -> Weights {
+    private mutating func weights(coarseOutput: Bool) throws(ModelError) -> Weights {
         let embedTokens = try matrix("token_embd.weight")
         var layers: [LayerWeights] = []
         for index in 0..<configuration.layerCount { layers.append(try layer("blk.\(index)")) }
+        let norm = try vector("output_norm.weight")
+        let lmHead = configuration.tiesEmbeddings ? embedTokens : try matrix("output.weight")
         return Weights(
             embedTokens: embedTokens,
             layers: layers,
-            norm: try vector("output_norm.weight"),
-            lmHead: configuration.tiesEmbeddings ? embedTokens : try matrix("output.weight"),
+            norm: norm,
+            lmHead: lmHead,
+            coarseHead: coarseOutput ? coarse(lmHead.packed) : nil,
             memory: memory
         )
     }
@@ -92,6 +107,21 @@ struct WeightLoader {
             )
         }
         return PackedMatrix(packed: packed)
+    }
+
+    /// nil where a coarse copy would be no smaller.
+    private mutating func coarse(_ matrix: ck_matrix) -> ck_coarse? {
+        guard ck_can_coarsen(matrix.type, matrix.columns) else { return nil }
+        var matrix = matrix
+        let data = cursor.take(UInt8.self, ck_packed_bytes(UInt32(CK_Q4_0), matrix.rows, matrix.columns))
+        let (residuals, norms) = (cursor.take(Float.self, matrix.rows), cursor.take(Float.self, matrix.rows))
+        return ck_coarsen(pool.raw, &matrix, data, residuals, norms)
+    }
+
+    private static func coarseBytes(_ type: UInt32, rows: Int, columns: Int) -> Int {
+        guard ck_can_coarsen(type, columns) else { return 0 }
+        return RegionCursor.bytes(of: UInt8.self, ck_packed_bytes(UInt32(CK_Q4_0), rows, columns))
+            + 2 * RegionCursor.bytes(of: Float.self, rows)
     }
 
     private mutating func vector(_ name: String) throws(ModelError) -> PaddedVector {

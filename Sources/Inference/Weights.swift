@@ -43,5 +43,6 @@ struct Weights: @unchecked Sendable {
     let layers: [LayerWeights]
     let norm: PaddedVector  // (hidden)
     let lmHead: PackedMatrix  // (vocabulary, hidden); the embedding where tied
+    let coarseHead: ck_coarse?  // of lmHead; nil unless asked for
     let memory: MemoryRegion
 }

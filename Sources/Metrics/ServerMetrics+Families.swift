@@ -33,6 +33,11 @@ extension ServerMetrics {
             ),
             .counter("llm_prompt_tokens_total", "Prompt tokens of started requests, cached ones too.", promptTokens),
             .counter("llm_generation_tokens_total", "Tokens generated.", generationTokens),
+            .counters(
+                "llm_coarse_output_tokens_total",
+                "Tokens looked for in the coarse output matrix, by whether it could prove them.",
+                [([("result", "proved")], coarseProved), ([("result", "not_proved")], coarseUnproved)]
+            ),
         ]
     }
 

@@ -55,6 +55,8 @@ package final class ServerMetrics: Sendable {
     package let conversationCacheTokens = Counter()
     package let promptTokens = Counter()
     package let generationTokens = Counter()
+    package let coarseProved = Counter()
+    package let coarseUnproved = Counter()
     package let timeToFirstToken = Histogram()
     package let interTokenLatency = Histogram()
     package let queueTime = Histogram()

@@ -5,16 +5,17 @@ import ModelFiles
 /// What becomes of the logits.
 extension Engine {
     /// A reply's next token: emitted and computed next, or the end.
-    func advanceReply(_ sequence: Sequence, output: Int) {
+    func advanceReply(_ sequence: Sequence, output: Int, isCoarse: Bool) {
         guard !sequence.job.isCancelled else { return finish(sequence, .cancelled) }
         notePrefilled(sequence)
         let request = sequence.job.request
-        let logits = executor.logits(output: output)
         let limit = Int(request.bannedFrom)
         func isBanned(_ token: TokenID) -> Bool {
             request.bannedTokens.contains(token) && !request.stopTokens.contains(token)
         }
-        var choice = GreedySampler.choose(logits, below: limit, isBanned: isBanned)
+        let proved = isCoarse ? provedChoice(output: output, below: limit, isBanned: isBanned) : nil
+        let logits = executor.logits(output: output)
+        var choice = proved ?? GreedySampler.choose(logits, below: limit, isBanned: isBanned)
         if case .token(let best) = choice, let sampling = request.sampling {
             let index = sequence.generated
             choice = .token(
@@ -31,6 +32,24 @@ extension Engine {
             }
             emit(token, logprobs: logprobs, from: sequence)
         }
+    }
+
+    /// The token of the greatest exact logit by the coarse ones; nil if they prove none: then the exact ones are there.
+    private func provedChoice(
+        output: Int,
+        below limit: Int,
+        isBanned: (TokenID) -> Bool
+    ) -> GreedySampler.Choice? {
+        let nearest = GreedySampler.choose(executor.logits(output: output), below: limit, isBanned: isBanned)
+        var choice: GreedySampler.Choice?
+        if case .token(let best) = nearest, let rivals = executor.rivals(of: best, output: output, below: limit) {
+            choice = GreedySampler.choose(among: rivals, isBanned: isBanned)
+        } else {
+            executor.computeLogits(outputs: output..<output + 1)
+        }
+        coarsePace.note(proved: choice != nil)
+        (choice == nil ? metrics.coarseUnproved : metrics.coarseProved).add()
+        return choice
     }
 
     private func emit(_ token: TokenID, logprobs: TokenLogprobs?, from sequence: Sequence) {

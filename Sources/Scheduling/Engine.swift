@@ -14,6 +14,7 @@ final class Engine {
     var pool: BlockPool
     var prefixes = PrefixTable()
     var sampler: RandomSampler
+    var coarsePace = CoarsePace()
     var running: [Sequence] = []  // in order of admission
     var freeSlots: [Int]
     let options: SchedulerOptions
@@ -90,13 +91,26 @@ final class Engine {
         touchProgress()
 
         for sequence in prefixesDone { keepPrefix(sequence) }
-        if !replies.isEmpty { executor.computeLogits(outputs: 0..<replies.count) }
-        for (output, reply) in replies.enumerated() { advanceReply(reply.sequence, output: output) }
+        let isCoarse = computeReplyLogits()
+        for (output, reply) in replies.enumerated() {
+            advanceReply(reply.sequence, output: output, isCoarse: isCoarse)
+        }
         for (index, label) in labels.enumerated() { advanceLabel(label.sequence, output: replies.count + index) }
         replies.removeAll(keepingCapacity: true)
         labels.removeAll(keepingCapacity: true)
         prefixesDone.removeAll(keepingCapacity: true)
         publishSlots()
+    }
+
+    /// Of all replies in one pass; true for coarse ones.
+    private func computeReplyLogits() -> Bool {
+        guard !replies.isEmpty else { return false }
+        let outputs = 0..<replies.count
+        let isCoarse =
+            executor.hasCoarseOutput && replies.allSatisfy(\.sequence.job.request.needsBestTokenOnly)
+            && coarsePace.isDue(replies: replies.count)
+        if isCoarse { executor.computeCoarseLogits(outputs: outputs) } else { executor.computeLogits(outputs: outputs) }
+        return isCoarse
     }
 
     /// Plans the step and writes its rows; sorts those sequences out whose last row is among them.

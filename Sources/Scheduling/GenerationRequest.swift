@@ -36,6 +36,9 @@ package struct GenerationRequest: Sendable {
         return request
     }
 
+    /// Whether nothing is asked of the logits but which is the greatest.
+    var needsBestTokenOnly: Bool { sampling == nil && topLogprobs == nil }
+
     var lane: Lane { constraint == nil ? .chat : .label }
 
     package init(

@@ -1,4 +1,5 @@
 import Glibc
+import Inference
 import ModelFiles
 
 /// Chooses the next token of a reply.
@@ -38,6 +39,16 @@ enum GreedySampler {
         consider(index..<count)
         guard all(zeros .== 0), logits[index..<count].allSatisfy(\.isFinite) else { return .nonFinite }
         return bestIndex < 0 ? .nothingAllowed : .token(TokenID(bestIndex))
+    }
+
+    /// The same choice where only these can be the greatest; they ascend.
+    static func choose(among rivals: Rivals, isBanned: (TokenID) -> Bool) -> Choice {
+        guard rivals.logits.allSatisfy(\.isFinite) else { return .nonFinite }
+        var best: (token: TokenID, logit: Float)?
+        for (token, logit) in zip(rivals.tokens, rivals.logits) where logit > best?.logit ?? -.infinity && !isBanned(token) {
+            best = (token, logit)
+        }
+        return best.map { .token($0.token) } ?? .nothingAllowed
     }
 
     /// Log-softmax over the logits below `limit`, summed in order of id.

@@ -35,6 +35,6 @@ package struct MemoryBudget: Sendable, Equatable {
 extension MemoryPlan {
     /// Of the context that a scheduler with these options makes.
     package init(file: ModelFile, options: SchedulerOptions) throws(ModelError) {
-        try self.init(file: file, options: options.computeOptions)
+        try self.init(file: file, options: options.computeOptions, coarseOutput: options.coarseOutput)
     }
 }

@@ -16,6 +16,8 @@ package struct SchedulerOptions: Sendable {
     package var maxBatchRows = 128
     /// Most tokens that one request may generate.
     package var maxNewTokens = 1024
+    /// Looks for the token of greedy replies in a coarse copy of the output matrix first.
+    package var coarseOutput = false
     package var threads = ComputeOptions.onlineProcessors
     /// nil: the best that the CPU has.
     package var instructionSet: InstructionSet?

@@ -9,6 +9,9 @@ protocol StepExecutor: AnyObject {
     func computeLogits(output: Int, tokens: UnsafeBufferPointer<TokenID>, into: UnsafeMutablePointer<Float>)
     func computeLogits(outputs: Range<Int>)
     func logits(output: Int) -> UnsafeBufferPointer<Float>
+    var hasCoarseOutput: Bool { get }
+    func computeCoarseLogits(outputs: Range<Int>)
+    func rivals(of best: TokenID, output: Int, below limit: Int) -> Rivals?
 }
 
 /// The real one.
@@ -41,5 +44,15 @@ final class ModelExecutor: StepExecutor {
 
     func logits(output: Int) -> UnsafeBufferPointer<Float> {
         context.logits(output: output)
+    }
+
+    var hasCoarseOutput: Bool { context.hasCoarseOutput }
+
+    func computeCoarseLogits(outputs: Range<Int>) {
+        context.computeCoarseLogits(outputs: outputs)
+    }
+
+    func rivals(of best: TokenID, output: Int, below limit: Int) -> Rivals? {
+        context.rivals(of: best, output: output, below: limit)
     }
 }

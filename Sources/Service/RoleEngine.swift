@@ -33,7 +33,7 @@ package final class RoleEngine: Sendable {
         do {
             // The tokenizer's tables take one thread a while, in which the others pack weights.
             let loading = try Background(name: "tokenizer") { try Tokenizer.load(from: file) }
-            model = try Model(file: file)
+            model = try Model(file: file, coarseOutput: options.coarseOutput)
             tokenizer = try loading.value()
             modelIdentity = file.identity
             file.releasePages()

@@ -14,6 +14,14 @@ struct EngineOptions: ParsableArguments {
     @Option(help: "Tokens that the KV cache holds, for all sequences together.") var kvTokens = 8192
     @Option(help: "Sequences in the batch at once.") var maxSequences = 16
 
+    @Flag(
+        help: ArgumentHelp(
+            "Find greedy replies' tokens in a 4-bit copy of the output matrix first, and prove them with the exact one.",
+            discussion: "Saves time a token, the more the larger the vocabulary; takes memory. The answers are the same."
+        )
+    )
+    var coarseOutput = false
+
     var schedulerOptions: SchedulerOptions {
         get throws {
             var options = SchedulerOptions()
@@ -27,6 +35,7 @@ struct EngineOptions: ParsableArguments {
             if let threads { options.threads = threads }
             options.kvBlocks = (kvTokens + 31) / 32
             options.maxSequences = maxSequences
+            options.coarseOutput = coarseOutput
             options.maxBatchRows = max(options.maxBatchRows, maxSequences)
             return options
         }

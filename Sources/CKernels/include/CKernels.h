@@ -4,6 +4,7 @@
 #include "limits.h"
 #include "pool.h"
 #include "pack.h"
+#include "coarse.h"
 #include "operations.h"
 #include "digest.h"
 #include "sha.h"

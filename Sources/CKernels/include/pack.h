@@ -15,5 +15,8 @@ size_t ck_packed_bytes(uint32_t type, size_t rows, size_t columns);
 /// ck_packed_type(type); its data is NULL when a value is too large to be stored so.
 ck_matrix ck_pack(ck_pool *pool, uint32_t type, size_t rows, size_t columns, const void *source, uint8_t *data);
 
+/// Copies one row in `type`, one that is packed as it is, into lane `lane` of a panel.
+void ck_pack_lane(uint32_t type, size_t columns, const uint8_t *source, size_t lane, uint8_t *panel);
+
 /// One row of a packed matrix as F32, exactly as it is packed.
 void ck_unpack_row(const ck_matrix *matrix, size_t row, float *values);

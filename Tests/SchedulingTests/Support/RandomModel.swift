@@ -23,7 +23,7 @@ private let dimensions = ModelDimensions(
 )
 
 /// A model with random weights, large enough that logits differ well.
-func makeRandomModel(_ type: TensorType) throws -> Model {
+func makeRandomModel(_ type: TensorType, coarseOutput: Bool = false) throws -> Model {
     var template = Array("/tmp/scheduling-tests-XXXXXX".utf8CString)
     let descriptor = mkstemp(&template)
     try #require(descriptor >= 0)
@@ -45,7 +45,7 @@ func makeRandomModel(_ type: TensorType) throws -> Model {
         writer.addTensor(slot.name, slot.isVector ? .f32 : type, slot.shape, values: values)
     }
     try writer.write(to: path)
-    return try Model(file: ModelFile.open(path))
+    return try Model(file: ModelFile.open(path), coarseOutput: coarseOutput)
 }
 
 /// A started scheduler over a real compute context.

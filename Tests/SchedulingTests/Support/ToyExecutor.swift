@@ -17,6 +17,12 @@ final class ToyExecutor: StepExecutor {
     private(set) var copies = 0
     /// After this token, logits are NaN.
     var poison: TokenID?
+    /// How far the coarse logits are off at most; nil: there are none.
+    var coarseError: Float?
+    /// Outputs of every coarse pass so far.
+    private(set) var coarsePasses: [Range<Int>] = []
+    private let rivalTokens: UnsafeMutableBufferPointer<TokenID>
+    private let rivalLogits: UnsafeMutableBufferPointer<Float>
     /// Runs on the engine's thread in every step.
     var onRun: (@Sendable () -> Void)?
 
@@ -26,9 +32,13 @@ final class ToyExecutor: StepExecutor {
         tables = Array(repeating: [], count: maxSequences)
         values = .allocate(capacity: maxSequences * vocabularyCount)
         values.initialize(repeating: .nan)
+        rivalTokens = .allocate(capacity: 8)
+        rivalLogits = .allocate(capacity: 8)
     }
 
     deinit {
+        rivalTokens.deallocate()
+        rivalLogits.deallocate()
         values.deallocate()
     }
 
@@ -76,6 +86,32 @@ final class ToyExecutor: StepExecutor {
 
     func logits(output: Int) -> UnsafeBufferPointer<Float> {
         UnsafeBufferPointer(rebasing: values[output * vocabularyCount..<(output + 1) * vocabularyCount])
+    }
+
+    var hasCoarseOutput: Bool { coarseError != nil }
+
+    func computeCoarseLogits(outputs: Range<Int>) {
+        coarsePasses.append(outputs)
+        computeLogits(outputs: outputs)
+        for index in outputs.lowerBound * vocabularyCount..<outputs.upperBound * vocabularyCount {
+            values[index] += index % 3 == 0 ? (coarseError ?? 0) : -(coarseError ?? 0)
+        }
+    }
+
+    func rivals(of best: TokenID, output: Int, below limit: Int) -> Rivals? {
+        let least = Toy.logit(hidden[output], best) - 2 * (coarseError ?? 0)
+        var count = 0
+        for token in 0..<TokenID(min(limit, vocabularyCount)) {
+            let logit = Toy.logit(hidden[output], token)
+            guard logit >= least else { continue }
+            guard count < rivalTokens.count else { return nil }
+            (rivalTokens[count], rivalLogits[count]) = (token, isPoisoned[output] ? .nan : logit)
+            count += 1
+        }
+        return Rivals(
+            tokens: UnsafeBufferPointer(rebasing: rivalTokens[..<count]),
+            logits: UnsafeBufferPointer(rebasing: rivalLogits[..<count])
+        )
     }
 
     private func place(_ sequence: Int32, _ position: Int) -> Int {
