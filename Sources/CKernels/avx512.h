@@ -10,8 +10,16 @@
 /// Inlined with constant arguments, so that a tile's loops unroll into registers.
 #define AVX512_INLINE __attribute__((target(AVX512_TARGET), always_inline)) static inline
 
+ck_panels_fn ck_avx512_panels_f32, ck_avx512_panels_f16, ck_avx512_panels_bf16;
 ck_panels_fn ck_avx512_panels_q8_0, ck_avx512_panels_q4_0;
 void ck_avx512_attention(const ck_queries *queries);
+
+/// Hands over one row's results of a panel, `at` outputs from the first.
+AVX512_INLINE void put(const ck_target *to, size_t row, size_t at, __m512 value) {
+    float *out = to->out + row * to->stride + at;
+    if (to->bias) value = _mm512_add_ps(value, _mm512_loadu_ps(to->bias + at));
+    _mm512_storeu_ps(out, to->accumulate ? _mm512_add_ps(_mm512_loadu_ps(out), value) : value);
+}
 
 /// As AVX2's, for sixteen values.
 AVX512_INLINE __m512 exponential16(__m512 x) {

@@ -6,13 +6,6 @@
 
 enum { Q8_BYTES = 34 * CK_PANEL, Q4_BYTES = 18 * CK_PANEL, TILE = 8, AHEAD = 2048 };
 
-/// Hands over one row's results of a panel, `at` outputs from the first.
-AVX512_INLINE void put(const ck_target *to, size_t row, size_t at, __m512 value) {
-    float *out = to->out + row * to->stride + at;
-    if (to->bias) value = _mm512_add_ps(value, _mm512_loadu_ps(to->bias + at));
-    _mm512_storeu_ps(out, to->accumulate ? _mm512_add_ps(_mm512_loadu_ps(out), value) : value);
-}
-
 /// sum[r] += the products of four inputs, the same ones for all outputs, with four unsigned weights of each output.
 AVX512_INLINE void add_products(const int R, __m512i weights, const int8_t *x, size_t stride, __m512i *sum) {
 #pragma clang loop unroll(full)

@@ -73,12 +73,20 @@ extension Model {
     ///   - outputs: rows of which full logits are wanted.
     ///   - cached: tokens whose keys and values must be read.
     ///   - precision: of the KV cache.
-    package func cost(contexts: [Int], outputs: Int, cached: Int, precision: KVPrecision) -> ForwardCost {
+    ///   - coarse: the logits are the coarse ones.
+    package func cost(
+        contexts: [Int],
+        outputs: Int,
+        cached: Int,
+        precision: KVPrecision,
+        coarse: Bool = false
+    ) -> ForwardCost {
         let c = configuration
         var matrices = weights.layers.flatMap {
             [$0.qProj, $0.kProj, $0.vProj, $0.oProj, $0.gateProj, $0.upProj, $0.downProj]
         }.map { ($0.packed, contexts.count) }
-        if outputs > 0 { matrices.append((weights.lmHead.packed, outputs)) }
+        let head = coarse ? weights.coarseHead?.matrix : nil
+        if outputs > 0 { matrices.append((head ?? weights.lmHead.packed, outputs)) }
         var cost = ForwardCost()
         for (matrix, rows) in matrices {
             cost.bytes += Double(ck_packed_bytes(matrix.type, matrix.rows, matrix.columns))

@@ -45,8 +45,8 @@ enum GreedySampler {
     static func choose(among rivals: Rivals, isBanned: (TokenID) -> Bool) -> Choice {
         guard rivals.logits.allSatisfy(\.isFinite) else { return .nonFinite }
         var best: (token: TokenID, logit: Float)?
-        for (token, logit) in zip(rivals.tokens, rivals.logits) where logit > best?.logit ?? -.infinity && !isBanned(token) {
-            best = (token, logit)
+        for (token, logit) in zip(rivals.tokens, rivals.logits) where !isBanned(token) {
+            if logit > best?.logit ?? -.infinity { best = (token, logit) }
         }
         return best.map { .token($0.token) } ?? .nothingAllowed
     }

@@ -22,6 +22,7 @@ struct Bench: ParsableCommand {
     @Option(parsing: .upToNextOption, help: "Tokens of the prompts to prefill.") var prompt = [32, 64, 128, 512]
     @Option(parsing: .upToNextOption, help: "Tokens of context before a decoded token.") var context = [0, 512]
     @Option(parsing: .upToNextOption, help: "Sequences that decode at once.") var batch = [1, 4, 16]
+    @Flag(help: "Decode by way of the coarse output matrix as well.") var coarseOutput = false
     @Option(help: "Compute threads.") var threads = ComputeOptions.onlineProcessors
     @Option(help: "Times that every case is measured, one after the other.") var rounds = 5
     @Flag(help: "Print one JSON object a line.") var json = false
@@ -43,10 +44,13 @@ struct Bench: ParsableCommand {
     }
 
     private func measure(_ path: String) throws {
-        let model = try Model(file: try ModelFile.open(path))
+        let model = try Model(file: try ModelFile.open(path), coarseOutput: coarseOutput)
         let limits = try MachineLimits(weights: model.productType, threads: threads)
-        let cases =
-            prompt.map(BenchCase.prefill) + context.flatMap { c in batch.map { .decode(context: c, batch: $0) } }
+        let coarse = model.hasCoarseOutput ? [false, true] : [false]
+        let decoding = context.flatMap { context in
+            batch.flatMap { batch in coarse.map { BenchCase.decode(context: context, batch: batch, coarse: $0) } }
+        }
+        let cases = prompt.map(BenchCase.prefill) + decoding
         let subject = try BenchSubject(model: model, threads: threads, cases: cases)
         var seconds = [[Double]](repeating: [], count: cases.count)
         for round in 0...rounds {
@@ -81,7 +85,7 @@ struct BenchResult {
     var limit: Double
     var residentBytes: Int
 
-    static let header = "format  case                        tokens/s   (range)          of limit  RSS MB"
+    static let header = "format  case                         tokens/s   (range)          of limit  RSS MB"
 
     private var median: Double { rates[rates.count / 2] }
 
@@ -91,7 +95,7 @@ struct BenchResult {
         }
         let range = "(\(rates[0].oneDecimal)–\(rates[rates.count - 1].oneDecimal))"
         let share = limit > 0 ? "\((100 * median / limit).oneDecimal) %" : "–"
-        return padded(format, 8) + padded(subject.name, 28) + padded(median.oneDecimal, 11) + padded(range, 17)
+        return padded(format, 8) + padded(subject.name, 29) + padded(median.oneDecimal, 11) + padded(range, 17)
             + padded(share, 10) + "\(residentBytes / 1_000_000)"
     }
 

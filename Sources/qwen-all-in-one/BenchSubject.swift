@@ -5,8 +5,9 @@ import ModelFiles
 enum BenchCase {
     /// Of a prompt of so many tokens, with the logits after the last one.
     case prefill(Int)
-    /// Of `steps` tokens in each of `batch` sequences that have `context` tokens already.
-    case decode(context: Int, batch: Int)
+    /// Of `steps` tokens in each of `batch` sequences that have `context` tokens already. Coarse: by way of the coarse output
+    /// matrix, with two exact logits in place of the few that trained weights leave to prove.
+    case decode(context: Int, batch: Int, coarse: Bool = false)
 
     /// Steps of one measurement of `decode`.
     static let steps = 8
@@ -15,25 +16,26 @@ enum BenchCase {
     var tokens: Int {
         switch self {
         case .prefill(let count): count
-        case .decode(_, let batch): batch * Self.steps
+        case .decode(_, let batch, _): batch * Self.steps
         }
     }
 
     var name: String {
         switch self {
         case .prefill(let count): "prefill \(count)"
-        case .decode(let context, let batch): "decode at \(context), batch \(batch)"
+        case .decode(let context, let batch, let coarse):
+            "decode at \(context), batch \(batch)" + (coarse ? ", coarse" : "")
         }
     }
 
     fileprivate var sequences: Int {
-        if case .decode(_, let batch) = self { batch } else { 1 }
+        if case .decode(_, let batch, _) = self { batch } else { 1 }
     }
     /// Tokens of one sequence at the end.
     fileprivate var length: Int {
         switch self {
         case .prefill(let count): count
-        case .decode(let context, _): context + Self.steps
+        case .decode(let context, _, _): context + Self.steps
         }
     }
 }
@@ -66,7 +68,7 @@ struct BenchSubject {
         }
         switch subject {
         case .prefill(let count): return measureSeconds { prefill(count) } ?? .infinity
-        case .decode(let context, let batch):
+        case .decode(let context, let batch, let coarse):
             // All sequences get the same keys and values: what they are does not matter to the speed.
             if context > 0 { prefill(context) }
             for sequence in 1..<max(2, batch) where sequence < batch {
@@ -74,7 +76,7 @@ struct BenchSubject {
                     compute.copyBlock(from: Int32(block), to: Int32(sequence * blocks + block))
                 }
             }
-            return measureSeconds { decode(from: context, batch: batch) } ?? .infinity
+            return measureSeconds { decode(from: context, batch: batch, coarse: coarse) } ?? .infinity
         }
     }
 
@@ -88,17 +90,25 @@ struct BenchSubject {
                 let contexts = (start..<end).map { $0 + 1 }
                 seconds += limits.seconds(cost(contexts, outputs: end == count ? 1 : 0, cached: end))
             }
-        case .decode(let context, let batch):
+        case .decode(let context, let batch, let coarse):
             for step in 0..<BenchCase.steps {
                 let contexts = [Int](repeating: context + step + 1, count: batch)
-                seconds += limits.seconds(cost(contexts, outputs: batch, cached: contexts.reduce(0, +)))
+                seconds += limits.seconds(
+                    cost(contexts, outputs: batch, cached: contexts.reduce(0, +), coarse: coarse)
+                )
             }
         }
         return seconds > 0 ? Double(subject.tokens) / seconds : 0
     }
 
-    private func cost(_ contexts: [Int], outputs: Int, cached: Int) -> ForwardCost {
-        model.cost(contexts: contexts, outputs: outputs, cached: cached, precision: compute.kvPrecision)
+    private func cost(_ contexts: [Int], outputs: Int, cached: Int, coarse: Bool = false) -> ForwardCost {
+        model.cost(
+            contexts: contexts,
+            outputs: outputs,
+            cached: cached,
+            precision: compute.kvPrecision,
+            coarse: coarse
+        )
     }
 
     private static func blocks(_ tokens: Int) -> Int {
@@ -118,7 +128,7 @@ struct BenchSubject {
         compute.computeLogits(outputs: 0..<1)
     }
 
-    private func decode(from context: Int, batch: Int) {
+    private func decode(from context: Int, batch: Int, coarse: Bool) {
         let outputs = [Int32](0..<Int32(batch))
         for step in 0..<BenchCase.steps {
             let position = context + step
@@ -126,7 +136,16 @@ struct BenchSubject {
                 BatchRow(token: token(position + sequence), position: Int32(position), sequence: Int32(sequence))
             }
             compute.forward(rows, outputs: outputs)
-            compute.computeLogits(outputs: 0..<batch)
+            guard coarse else {
+                compute.computeLogits(outputs: 0..<batch)
+                continue
+            }
+            compute.computeCoarseLogits(outputs: 0..<batch)
+            for output in 0..<batch {
+                for end in [1, model.configuration.vocabularyCount] {
+                    _ = compute.rivals(of: 0, output: output, below: end)
+                }
+            }
         }
     }
 }

@@ -16,8 +16,8 @@ struct EngineOptions: ParsableArguments {
 
     @Flag(
         help: ArgumentHelp(
-            "Find greedy replies' tokens in a 4-bit copy of the output matrix first, and prove them with the exact one.",
-            discussion: "Saves time a token, the more the larger the vocabulary; takes memory. The answers are the same."
+            "Look for greedy replies' tokens in a 4-bit copy of the output matrix, and prove them with the exact one.",
+            discussion: "Saves time a token with a large vocabulary; takes memory. The answers are the same."
         )
     )
     var coarseOutput = false
