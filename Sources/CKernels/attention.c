@@ -44,21 +44,47 @@ static void norm_head(const ck_kernels *kernels, float *x, const float *weight, 
     memcpy(x, normed, n * sizeof *x);
 }
 
-/// Writes one head of one token to the cache, `step` values apart, finite in the cache's precision.
-static void store_head(const ck_kernels *kernels, const float *x, size_t n, void *cache, bool wide, size_t at,
-                       size_t step) {
-    if (wide) {
-        // fminf gives the number where the other is NaN.
-        for (size_t d = 0; d < n; d++) ((float *)cache)[at + d * step] = fmaxf(fminf(x[d], FLT_MAX), -FLT_MAX);
-        return;
-    }
+/// Clamped to ±limit, which NaN becomes too: fminf gives the number where the other is NaN.
+static float clamped(float x, float limit) { return fmaxf(fminf(x, limit), -limit); }
+
+static void store_f16(const ck_kernels *kernels, const float *x, size_t n, uint16_t *cache, size_t step) {
     float padded[CK_MAX_HEAD];
     uint16_t halves[CK_MAX_HEAD];
     const size_t whole = (n + 7) / 8 * 8;
     memcpy(padded, x, n * sizeof *x);
     memset(padded + n, 0, (whole - n) * sizeof *x);
     kernels->to_f16(padded, halves, whole);
-    for (size_t d = 0; d < n; d++) ((uint16_t *)cache)[at + d * step] = halves[d];
+    for (size_t d = 0; d < n; d++) cache[d * step] = halves[d];
+}
+
+/// Returns the scale.
+static float store_i8(const float *x, size_t n, int8_t *cache, size_t step) {
+    float values[CK_MAX_HEAD], amax = 0;
+    int8_t quants[CK_MAX_HEAD];
+    for (size_t d = 0; d < n; d++) {
+        values[d] = clamped(x[d], 65504);   // as in F16: so scores are finite too
+        amax = fabsf(values[d]) > amax ? fabsf(values[d]) : amax;
+    }
+    // Below 1e-30 the inverse would overflow; such a head is zero to any model.
+    const float inverse = amax >= 1e-30f ? 127 / amax : 0, shift = 12582912;
+    for (size_t d = 0; d < n; d++) {
+        const float shifted = values[d] * inverse + shift;   // 1.5 · 2^23: rounds to nearest even
+        quants[d] = (int8_t)(shifted - shift);
+    }
+    for (size_t d = 0; d < n; d++) cache[d * step] = quants[d];
+    return amax / 127;
+}
+
+/// Writes one head of one token to its block, `step` values apart from `at` on, finite in the cache's precision. The scale, if
+/// there is one, goes to scales[scale].
+static void store_head(const heads_job *job, const float *x, uint8_t *block, size_t at, size_t step, size_t scale) {
+    const ck_heads *h = job->h;
+    const size_t n = h->head_dim;
+    switch (h->cache_type) {
+    case CK_F32: for (size_t d = 0; d < n; d++) ((float *)block)[at + d * step] = clamped(x[d], FLT_MAX); break;
+    case CK_F16: store_f16(job->engine->kernels, x, n, (uint16_t *)block + at, step); break;
+    default: ((float *)ck_scales(CK_I8, block, n, h->head_stride))[scale] = store_i8(x, n, (int8_t *)block + at, step);
+    }
 }
 
 /// One KV head of a row and its queries.
@@ -67,10 +93,10 @@ static void store_row(const heads_job *job, size_t row, size_t head) {
     const size_t half = h->head_dim / 2, shared = h->heads / h->kv_heads;
     const float *cosines = job->at->cosines + row * half, *sines = job->at->sines + row * half;
     const int32_t position = job->at->positions[row];
-    const size_t block = (size_t)job->at->tables[row][position / CK_BLOCK], token = (size_t)position % CK_BLOCK;
+    const size_t index = (size_t)job->at->tables[row][position / CK_BLOCK], token = (size_t)position % CK_BLOCK;
     const size_t from = row * h->kv_stride + head * h->head_dim;
-    const size_t k = (block * h->kv_heads + head) * ck_head_block(h->head_dim, h->head_stride);
-    const size_t v = k + h->head_dim * CK_BLOCK + token * h->head_stride;
+    const size_t head_block = ck_head_block(h->cache_type, h->head_dim, h->head_stride);
+    uint8_t *block = (uint8_t *)h->cache + (index * h->kv_heads + head) * head_block;
 
     const float scale = 1 / sqrtf((float)h->head_dim);
     for (size_t i = head * shared; i < (head + 1) * shared; i++) {
@@ -80,8 +106,8 @@ static void store_row(const heads_job *job, size_t row, size_t head) {
     }
     norm_head(job->engine->kernels, h->k + from, h->k_norm, h->head_dim, h->eps);
     rotate(h->k + from, cosines, sines, half, 1);
-    store_head(job->engine->kernels, h->k + from, h->head_dim, h->cache, h->wide, k + token, CK_BLOCK);
-    store_head(job->engine->kernels, h->v + from, h->head_dim, h->cache, h->wide, v, 1);
+    store_head(job, h->k + from, block, token, CK_BLOCK, token);
+    store_head(job, h->v + from, block, h->head_dim * CK_BLOCK + token * h->head_stride, 1, CK_BLOCK + token);
 }
 
 // A token's key takes one value of each of many lines: some tokens of one head go together, while the lines are near.
@@ -102,8 +128,7 @@ void ck_rope_and_store(const ck_engine *engine, const ck_heads *heads, const ck_
 static const void *first_block(const heads_job *job, size_t index, size_t head_block) {
     const size_t groups = job->at->group_count, kv_head = index / groups;
     const int32_t block = job->at->tables[job->at->groups[index % groups]][0];
-    const size_t at = ((size_t)block * job->h->kv_heads + kv_head) * head_block;
-    return (const uint8_t *)job->h->cache + at * (job->h->wide ? sizeof(float) : sizeof(uint16_t));
+    return (const uint8_t *)job->h->cache + ((size_t)block * job->h->kv_heads + kv_head) * head_block;
 }
 
 /// All queries of a group's rows that read one KV head, as many at a time as the kernel takes.
@@ -113,10 +138,10 @@ static void attend_group(void *context, size_t index) {
     const size_t groups = job->at->group_count, shared = h->heads / h->kv_heads;
     const size_t group = index % groups, kv_head = index / groups;
     const size_t first = (size_t)job->at->groups[group], end = (size_t)job->at->groups[group + 1];
-    const size_t head_block = ck_head_block(h->head_dim, h->head_stride);
+    const size_t head_block = ck_head_block(h->cache_type, h->head_dim, h->head_stride);
     ck_queries queries = {
-        .cache = (const uint8_t *)h->cache + kv_head * head_block * (h->wide ? sizeof(float) : sizeof(uint16_t)),
-        .wide = h->wide, .block_stride = h->kv_heads * head_block,
+        .cache = (const uint8_t *)h->cache + kv_head * head_block,
+        .type = h->cache_type, .block_stride = h->kv_heads * head_block,
         .blocks = job->at->tables[first], .head_dim = h->head_dim, .head_stride = h->head_stride,
         .next = index + 1 < groups * h->kv_heads ? first_block(job, index + 1, head_block) : NULL,
     };

@@ -4,21 +4,29 @@
 #if defined(__x86_64__)
 #include <float.h>
 
-/// Eight values of the cache, `at` values from its start.
-AVX2_INLINE __m256 cached(const bool wide, const ck_queries *a, size_t at) {
-    return wide ? _mm256_loadu_ps((const float *)a->cache + at) : load_f16((const uint16_t *)a->cache + at);
+/// Eight values of a block of the cache, `at` values from its start.
+AVX2_INLINE __m256 cached(const uint32_t type, const uint8_t *block, size_t at) {
+    if (type == CK_F32) return _mm256_loadu_ps((const float *)block + at);
+    if (type == CK_F16) return load_f16((const uint16_t *)block + at);
+    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(block + at))));
+}
+
+/// `v` times the eight scales from `at` on, where there are any.
+AVX2_INLINE __m256 scaled(__m256 v, const float *scales, int at) {
+    return scales ? _mm256_mul_ps(v, _mm256_loadu_ps(scales + at)) : v;
 }
 
 /// p[r] = q[r] · K for 32 tokens, lanes are tokens.
-AVX2_INLINE void scores(const bool wide, const int R, const ck_queries *a, size_t k, float p[][CK_BLOCK]) {
+AVX2_INLINE void scores(const uint32_t type, const int R, const ck_queries *a, const uint8_t *block, const float *scales,
+                        float p[][CK_BLOCK]) {
 #pragma clang loop unroll(full)
     for (int half = 0; half < 2; half++) {
         __m256 sum[CK_MAX_QUERIES][2];
 #pragma clang loop unroll(full)
         for (int r = 0; r < R; r++) sum[r][0] = sum[r][1] = _mm256_setzero_ps();
         for (size_t d = 0; d < a->head_dim; d++) {
-            const size_t tokens = k + d * CK_BLOCK + 16 * (size_t)half;
-            const __m256 low = cached(wide, a, tokens), high = cached(wide, a, tokens + 8);
+            const size_t tokens = d * CK_BLOCK + 16 * (size_t)half;
+            const __m256 low = cached(type, block, tokens), high = cached(type, block, tokens + 8);
 #pragma clang loop unroll(full)
             for (int r = 0; r < R; r++) {
                 const __m256 q = _mm256_broadcast_ss(a->q[r] + d);
@@ -28,14 +36,14 @@ AVX2_INLINE void scores(const bool wide, const int R, const ck_queries *a, size_
         }
 #pragma clang loop unroll(full)
         for (int r = 0; r < R; r++) {
-            _mm256_store_ps(p[r] + 16 * half, sum[r][0]);
-            _mm256_store_ps(p[r] + 16 * half + 8, sum[r][1]);
+            _mm256_store_ps(p[r] + 16 * half, scaled(sum[r][0], scales, 16 * half));
+            _mm256_store_ps(p[r] + 16 * half + 8, scaled(sum[r][1], scales, 16 * half + 8));
         }
     }
 }
 
-/// Turns scores into weights relative to the largest so far and returns what rescales everything before.
-AVX2_INLINE __m256 weigh(float *p, int32_t visible, float *largest, __m256 *total) {
+/// Turns scores into weights relative to the largest so far, times V's scales, and returns what rescales everything before.
+AVX2_INLINE __m256 weigh(float *p, int32_t visible, const float *scales, float *largest, __m256 *total) {
     const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
     __m256 s[4], mask[4], top = _mm256_set1_ps(*largest);
     for (int i = 0; i < 4; i++) {
@@ -46,7 +54,7 @@ AVX2_INLINE __m256 weigh(float *p, int32_t visible, float *largest, __m256 *tota
     const float now = max_lanes(top);
     for (int i = 0; i < 4; i++) {
         s[i] = _mm256_and_ps(exponential(_mm256_sub_ps(s[i], _mm256_set1_ps(now))), mask[i]);
-        _mm256_store_ps(p + 8 * i, s[i]);
+        _mm256_store_ps(p + 8 * i, scaled(s[i], scales, 8 * i));
     }
     const __m256 rescale = exponential(_mm256_set1_ps(*largest - now));
     const __m256 sum = _mm256_add_ps(_mm256_add_ps(s[0], s[1]), _mm256_add_ps(s[2], s[3]));
@@ -56,7 +64,7 @@ AVX2_INLINE __m256 weigh(float *p, int32_t visible, float *largest, __m256 *tota
 }
 
 /// out[r] = out[r] · rescale[r] + p[r] · V, lanes are the head's dimensions.
-AVX2_INLINE void weighted_values(const bool wide, const int R, const ck_queries *a, size_t v,
+AVX2_INLINE void weighted_values(const uint32_t type, const int R, const ck_queries *a, const uint8_t *block,
                                  const float p[][CK_BLOCK], const __m256 *rescale, float out[][CK_MAX_HEAD]) {
     for (size_t d = 0; d < a->head_stride; d += 16) {
         __m256 sum[CK_MAX_QUERIES][2];
@@ -66,8 +74,8 @@ AVX2_INLINE void weighted_values(const bool wide, const int R, const ck_queries 
             sum[r][1] = _mm256_mul_ps(_mm256_load_ps(out[r] + d + 8), rescale[r]);
         }
         for (size_t t = 0; t < CK_BLOCK; t++) {
-            const size_t values = v + t * a->head_stride + d;
-            const __m256 low = cached(wide, a, values), high = cached(wide, a, values + 8);
+            const size_t values = a->head_dim * CK_BLOCK + t * a->head_stride + d;
+            const __m256 low = cached(type, block, values), high = cached(type, block, values + 8);
 #pragma clang loop unroll(full)
             for (int r = 0; r < R; r++) {
                 const __m256 weight = _mm256_broadcast_ss(&p[r][t]);
@@ -85,7 +93,7 @@ AVX2_INLINE void weighted_values(const bool wide, const int R, const ck_queries 
 
 /// Online softmax (Milakov and Gimelshein 2018) by cache block. A block that is masked for one of the queries leaves
 /// it untouched: its weights are zero and its rescale is exactly 1.
-AVX2_INLINE void attend(const bool wide, const int R, const ck_queries *a) {
+AVX2_INLINE void attend(const uint32_t type, const int R, const ck_queries *a) {
     _Alignas(32) float p[CK_MAX_QUERIES][CK_BLOCK], out[CK_MAX_QUERIES][CK_MAX_HEAD];
     __m256 total[CK_MAX_QUERIES], rescale[CK_MAX_QUERIES];
     float largest[CK_MAX_QUERIES];
@@ -97,10 +105,11 @@ AVX2_INLINE void attend(const bool wide, const int R, const ck_queries *a) {
         if (a->position[r] > last) last = a->position[r];
     }
     for (int32_t start = 0; start <= last; start += CK_BLOCK) {
-        const size_t k = (size_t)a->blocks[start / CK_BLOCK] * a->block_stride;
-        scores(wide, R, a, k, p);
-        for (int r = 0; r < R; r++) rescale[r] = weigh(p[r], a->position[r] + 1 - start, &largest[r], &total[r]);
-        weighted_values(wide, R, a, k + a->head_dim * CK_BLOCK, p, rescale, out);
+        const uint8_t *block = (const uint8_t *)a->cache + (size_t)a->blocks[start / CK_BLOCK] * a->block_stride;
+        const float *k = ck_scales(type, block, a->head_dim, a->head_stride), *v = k ? k + CK_BLOCK : NULL;
+        scores(type, R, a, block, k, p);
+        for (int r = 0; r < R; r++) rescale[r] = weigh(p[r], a->position[r] + 1 - start, v, &largest[r], &total[r]);
+        weighted_values(type, R, a, block, p, rescale, out);
     }
     for (int r = 0; r < R; r++) {
         const float sum = sum_lanes(total[r]);
@@ -108,17 +117,20 @@ AVX2_INLINE void attend(const bool wide, const int R, const ck_queries *a) {
     }
 }
 
-AVX2_INLINE void attend_all(const bool wide, const ck_queries *queries) {
+AVX2_INLINE void attend_all(const uint32_t type, const ck_queries *queries) {
     switch (queries->count) {
-    case 1: attend(wide, 1, queries); break;
-    case 2: attend(wide, 2, queries); break;
-    case 3: attend(wide, 3, queries); break;
-    default: attend(wide, 4, queries); break;
+    case 1: attend(type, 1, queries); break;
+    case 2: attend(type, 2, queries); break;
+    case 3: attend(type, 3, queries); break;
+    default: attend(type, 4, queries); break;
     }
 }
 
 AVX2 void ck_avx2_attention(const ck_queries *queries) {
-    if (queries->wide) attend_all(true, queries);
-    else attend_all(false, queries);
+    switch (queries->type) {
+    case CK_F32: attend_all(CK_F32, queries); break;
+    case CK_F16: attend_all(CK_F16, queries); break;
+    default: attend_all(CK_I8, queries); break;
+    }
 }
 #endif

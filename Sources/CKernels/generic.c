@@ -162,8 +162,10 @@ static void to_f16(const float *x, uint16_t *y, size_t n) {
     for (size_t i = 0; i < n; i++) y[i] = ck_to_f16_clamped(x[i]);
 }
 
-static inline float cached(const ck_queries *a, size_t at) {
-    return a->wide ? ((const float *)a->cache)[at] : ck_from_f16(((const uint16_t *)a->cache)[at]);
+/// A value of a block of the cache, `at` values from its start.
+static inline float cached(uint32_t type, const void *block, size_t at) {
+    if (type == CK_F32) return ((const float *)block)[at];
+    return type == CK_F16 ? ck_from_f16(((const uint16_t *)block)[at]) : (float)((const int8_t *)block)[at];
 }
 
 /// Online softmax (Milakov and Gimelshein 2018) by cache block: the block's maximum rescales what came before.
@@ -172,10 +174,13 @@ static void attend(const ck_queries *a, size_t query) {
     const float *q = a->q[query];
     float out[CK_MAX_HEAD] = {0}, largest = -FLT_MAX, lanes[8] = {0};
     for (int32_t start = 0; start <= position; start += CK_BLOCK) {
-        const size_t k = (size_t)a->blocks[start / CK_BLOCK] * a->block_stride, v = k + a->head_dim * CK_BLOCK;
+        const uint8_t *block = (const uint8_t *)a->cache + (size_t)a->blocks[start / CK_BLOCK] * a->block_stride;
+        const float *scales = ck_scales(a->type, block, a->head_dim, a->head_stride);
         float p[CK_BLOCK] = {0}, block_largest = largest;
         for (size_t d = 0; d < a->head_dim; d++)
-            for (size_t t = 0; t < CK_BLOCK; t++) p[t] = multiply_add(q[d], cached(a, k + d * CK_BLOCK + t), p[t]);
+            for (size_t t = 0; t < CK_BLOCK; t++)
+                p[t] = multiply_add(q[d], cached(a->type, block, d * CK_BLOCK + t), p[t]);
+        for (size_t t = 0; t < CK_BLOCK && scales; t++) p[t] *= scales[t];
         for (size_t t = 0; t < CK_BLOCK; t++)
             if (start + (int32_t)t <= position && p[t] > block_largest) block_largest = p[t];
         const float rescale = exponential(largest - block_largest);
@@ -183,10 +188,13 @@ static void attend(const ck_queries *a, size_t query) {
             p[t] = start + (int32_t)t <= position ? exponential(p[t] - block_largest) : 0;
         for (size_t j = 0; j < 8; j++)
             lanes[j] = multiply_add(lanes[j], rescale, p[j] + p[j + 8] + (p[j + 16] + p[j + 24]));
+        for (size_t t = 0; t < CK_BLOCK && scales; t++) p[t] *= scales[CK_BLOCK + t];
         for (size_t d = 0; d < a->head_dim; d++) out[d] *= rescale;
         for (size_t t = 0; t < CK_BLOCK; t++)
-            for (size_t d = 0; d < a->head_dim; d++)
-                out[d] = multiply_add(p[t], cached(a, v + t * a->head_stride + d), out[d]);
+            for (size_t d = 0; d < a->head_dim; d++) {
+                const size_t at = a->head_dim * CK_BLOCK + t * a->head_stride + d;
+                out[d] = multiply_add(p[t], cached(a->type, block, at), out[d]);
+            }
         largest = block_largest;
     }
     const float total = sum_lanes(lanes);

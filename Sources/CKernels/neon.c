@@ -12,7 +12,7 @@
 #define NEON_INLINE __attribute__((always_inline)) static inline
 #define UNROLL _Pragma("clang loop unroll(full)")
 
-typedef enum { F32, F16, BF16 } float_type;
+typedef enum { F32, F16, BF16, I8 } float_type;
 enum { VECTORS = CK_PANEL / 4, FLOAT_ROWS = 6, INTEGER_ROWS = 4, Q8_BYTES = 34 * CK_PANEL, Q4_BYTES = 18 * CK_PANEL };
 
 /// The sum of eight lanes: halves are added until one value is left.
@@ -24,6 +24,11 @@ NEON_INLINE float sum_lanes(float32x4_t low, float32x4_t high) {
 /// Four values, `at` values from `p`.
 NEON_INLINE float32x4_t load(const float_type type, const void *p, size_t at) {
     if (type == F32) return vld1q_f32((const float *)p + at);
+    if (type == I8) {
+        uint32_t four;
+        memcpy(&four, (const int8_t *)p + at, sizeof four);
+        return vcvtq_f32_s32(vmovl_s16(vget_low_s16(vmovl_s8(vcreate_s8(four)))));
+    }
     const uint16x4_t half = vld1_u16((const uint16_t *)p + at);
     return type == F16 ? vcvt_f32_f16(vreinterpret_f16_u16(half)) : vreinterpretq_f32_u32(vshll_n_u16(half, 16));
 }
@@ -245,24 +250,33 @@ static void to_f16(const float *x, uint16_t *y, size_t n) {
     }
 }
 
+/// `v` times the four scales from `at` on, where there are any.
+NEON_INLINE float32x4_t scaled(float32x4_t v, const float *scales, size_t at) {
+    return scales ? vmulq_f32(v, vld1q_f32(scales + at)) : v;
+}
+
 /// p[r] = q[r] · K for 32 tokens, lanes are tokens.
-NEON_INLINE void scores(const float_type type, const int R, const ck_queries *a, size_t k, float p[][CK_BLOCK]) {
+NEON_INLINE void scores(const float_type type, const int R, const ck_queries *a, const uint8_t *block, const float *scales,
+                        float p[][CK_BLOCK]) {
     for (size_t from = 0; from < CK_BLOCK; from += 16) {
         float32x4_t sum[CK_MAX_QUERIES][4];
         UNROLL for (int r = 0; r < R; r++)
             UNROLL for (int i = 0; i < 4; i++) sum[r][i] = vdupq_n_f32(0);
         for (size_t d = 0; d < a->head_dim; d++)
             UNROLL for (int i = 0; i < 4; i++) {
-                const float32x4_t key = load(type, a->cache, k + d * CK_BLOCK + from + 4 * (size_t)i);
+                const float32x4_t key = load(type, block, d * CK_BLOCK + from + 4 * (size_t)i);
                 UNROLL for (int r = 0; r < R; r++) sum[r][i] = vfmaq_n_f32(sum[r][i], key, a->q[r][d]);
             }
         UNROLL for (int r = 0; r < R; r++)
-            UNROLL for (int i = 0; i < 4; i++) vst1q_f32(p[r] + from + 4 * i, sum[r][i]);
+            UNROLL for (int i = 0; i < 4; i++) {
+                const size_t at = from + 4 * (size_t)i;
+                vst1q_f32(p[r] + at, scaled(sum[r][i], scales, at));
+            }
     }
 }
 
-/// Turns scores into weights relative to the largest so far and returns what rescales everything before.
-NEON_INLINE float weigh(float *p, int32_t visible, float *largest, float32x4_t total[2]) {
+/// Turns scores into weights relative to the largest so far, times V's scales, and returns what rescales everything before.
+NEON_INLINE float weigh(float *p, int32_t visible, const float *scales, float *largest, float32x4_t total[2]) {
     const int32x4_t lane = {0, 1, 2, 3};
     uint32x4_t mask[8];
     float32x4_t s[8], top = vdupq_n_f32(*largest);
@@ -275,7 +289,7 @@ NEON_INLINE float weigh(float *p, int32_t visible, float *largest, float32x4_t t
     for (int i = 0; i < 8; i++) {
         const float32x4_t weight = exponential(vsubq_f32(s[i], vdupq_n_f32(now)));
         s[i] = vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(weight), mask[i]));
-        vst1q_f32(p + 4 * i, s[i]);
+        vst1q_f32(p + 4 * i, scaled(s[i], scales, 4 * (size_t)i));
     }
     const float32x4_t rescale = exponential(vdupq_n_f32(*largest - now));
     for (int i = 0; i < 2; i++) {
@@ -287,7 +301,7 @@ NEON_INLINE float weigh(float *p, int32_t visible, float *largest, float32x4_t t
 }
 
 /// out[r] = out[r] · rescale[r] + p[r] · V, lanes are the head's dimensions.
-NEON_INLINE void weighted_values(const float_type type, const int R, const ck_queries *a, size_t v,
+NEON_INLINE void weighted_values(const float_type type, const int R, const ck_queries *a, const uint8_t *block,
                                  const float p[][CK_BLOCK], const float *rescale, float out[][CK_MAX_HEAD]) {
     for (size_t d = 0; d < a->head_stride; d += 16) {
         float32x4_t sum[CK_MAX_QUERIES][4];
@@ -295,7 +309,8 @@ NEON_INLINE void weighted_values(const float_type type, const int R, const ck_qu
             UNROLL for (int i = 0; i < 4; i++) sum[r][i] = vmulq_n_f32(vld1q_f32(out[r] + d + 4 * i), rescale[r]);
         for (size_t t = 0; t < CK_BLOCK; t++)
             UNROLL for (int i = 0; i < 4; i++) {
-                const float32x4_t value = load(type, a->cache, v + t * a->head_stride + d + 4 * (size_t)i);
+                const size_t at = a->head_dim * CK_BLOCK + t * a->head_stride + d + 4 * (size_t)i;
+                const float32x4_t value = load(type, block, at);
                 UNROLL for (int r = 0; r < R; r++) sum[r][i] = vfmaq_n_f32(sum[r][i], value, p[r][t]);
             }
         UNROLL for (int r = 0; r < R; r++)
@@ -317,10 +332,12 @@ NEON_INLINE void attend(const float_type type, const int R, const ck_queries *a)
         if (a->position[r] > last) last = a->position[r];
     }
     for (int32_t start = 0; start <= last; start += CK_BLOCK) {
-        const size_t k = (size_t)a->blocks[start / CK_BLOCK] * a->block_stride;
-        scores(type, R, a, k, p);
-        for (int r = 0; r < R; r++) rescale[r] = weigh(p[r], a->position[r] + 1 - start, &largest[r], total[r]);
-        weighted_values(type, R, a, k + a->head_dim * CK_BLOCK, p, rescale, out);
+        const uint8_t *block = (const uint8_t *)a->cache + (size_t)a->blocks[start / CK_BLOCK] * a->block_stride;
+        const float *k = type == I8 ? ck_scales(CK_I8, block, a->head_dim, a->head_stride) : NULL;
+        const float *v = k ? k + CK_BLOCK : NULL;
+        scores(type, R, a, block, k, p);
+        for (int r = 0; r < R; r++) rescale[r] = weigh(p[r], a->position[r] + 1 - start, v, &largest[r], total[r]);
+        weighted_values(type, R, a, block, p, rescale, out);
     }
     for (int r = 0; r < R; r++) {
         const float sum = sum_lanes(total[r][0], total[r][1]);
@@ -338,8 +355,11 @@ NEON_INLINE void attend_all(const float_type type, const ck_queries *queries) {
 }
 
 static void attention(const ck_queries *queries) {
-    if (queries->wide) attend_all(F32, queries);
-    else attend_all(F16, queries);
+    switch (queries->type) {
+    case CK_F32: attend_all(F32, queries); break;
+    case CK_F16: attend_all(F16, queries); break;
+    default: attend_all(I8, queries); break;
+    }
 }
 
 const ck_kernels *ck_kernels_neon(void) {

@@ -166,7 +166,7 @@ extension ComputeContext {
             k_norm: layer.kNorm,
             eps: model.configuration.rmsNormEpsilon,
             cache: cache.layer(index),
-            wide: cache.precision == .f32,
+            cache_type: cache.precision.type,
             heads: model.configuration.headCount,
             kv_heads: model.configuration.kvHeadCount,
             head_dim: model.configuration.headDimension,

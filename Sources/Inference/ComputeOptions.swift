@@ -30,8 +30,23 @@ package enum InstructionSet: String, Sendable, CaseIterable {
 /// How the KV cache stores keys and values.
 package enum KVPrecision: String, Sendable, CaseIterable {
     case f16, f32
+    /// With a scale for each token and head.
+    case int8
 
-    var bytes: Int { self == .f32 ? 4 : 2 }
+    /// As in `kernels.h`.
+    var type: UInt32 {
+        switch self {
+        case .f16: UInt32(CK_F16)
+        case .f32: UInt32(CK_F32)
+        case .int8: UInt32(CK_I8)
+        }
+    }
+
+    /// Bytes of the keys and values of one layer's block.
+    func bytes(ofBlock configuration: ModelConfiguration) -> Int {
+        let dimension = configuration.headDimension
+        return configuration.kvHeadCount * ck_head_block(type, dimension, roundUp(dimension, to: 16))
+    }
 }
 
 /// What a `ComputeContext` is made for; all of its memory follows from these.

@@ -13,8 +13,8 @@ final class KVCache {
     /// Values from V's one token to the next: headDim rounded up to 16.
     let headStride: Int
     private let layerCount: Int
-    private let layerBlock: Int  // values of one block in one layer
-    private let values: UnsafeMutableRawPointer  // (layers, blocks, layerBlock)
+    private let layerBlock: Int  // bytes of one block in one layer
+    private let blocks: UnsafeMutableRawPointer  // (layers, blocks, layerBlock)
     private let tables: UnsafeMutablePointer<Int32>  // (maxSequences, blockCount)
     private let tableCounts: UnsafeMutablePointer<Int>  // (maxSequences)
     private let memory: MemoryRegion
@@ -33,21 +33,24 @@ final class KVCache {
         self.maxSequences = maxSequences
         layerCount = configuration.layerCount
         headStride = roundUp(configuration.headDimension, to: 16)
-        layerBlock = configuration.kvHeadCount * ck_head_block(configuration.headDimension, headStride)
-        let count = try Self.values(configuration, blocks: blocks)
+        layerBlock = precision.bytes(ofBlock: configuration)
+        let count = try Self.blockBytes(configuration, precision, blocks: blocks)
         let bytes = try Self.bytes(configuration, precision, blocks: blocks, maxSequences: maxSequences)
         memory = try MemoryRegion(bytes: bytes, purpose: "a KV cache of \(blocks) blocks", toucher: pool)
         var cursor = RegionCursor(memory)
-        values = UnsafeMutableRawPointer(cursor.take(UInt8.self, count * precision.bytes))
+        self.blocks = UnsafeMutableRawPointer(cursor.take(UInt8.self, count))
         tables = cursor.take(Int32.self, maxSequences * blocks)
         tableCounts = cursor.take(Int.self, maxSequences)
     }
 
-    /// Keys and values of all blocks, as many in each layer.
-    private static func values(_ configuration: ModelConfiguration, blocks: Int) throws(ModelError) -> Int {
-        let (heads, dimension) = (configuration.kvHeadCount, configuration.headDimension)
-        let block = configuration.layerCount * heads * ck_head_block(dimension, roundUp(dimension, to: 16))
-        // At most 2^10 layers, 2^24 blocks, 2^10 heads and 2^14 values a head: the product may pass 2^63.
+    /// Of all blocks, as many in each layer.
+    private static func blockBytes(
+        _ configuration: ModelConfiguration,
+        _ precision: KVPrecision,
+        blocks: Int
+    ) throws(ModelError) -> Int {
+        let block = configuration.layerCount * precision.bytes(ofBlock: configuration)
+        // At most 2^10 layers, 2^24 blocks, 2^10 heads and 2^16 bytes a head: the product may pass 2^63.
         let (count, overflow) = block.multipliedReportingOverflow(by: blocks)
         guard !overflow, count < 1 << 60 else {
             throw ModelError(reason: "kvBlocks is \(blocks), too many for this model")
@@ -62,12 +65,12 @@ final class KVCache {
         blocks: Int,
         maxSequences: Int
     ) throws(ModelError) -> Int {
-        RegionCursor.bytes(of: UInt8.self, try values(configuration, blocks: blocks) * precision.bytes)
+        RegionCursor.bytes(of: UInt8.self, try blockBytes(configuration, precision, blocks: blocks))
             + RegionCursor.bytes(of: Int32.self, maxSequences * blocks) + RegionCursor.bytes(of: Int.self, maxSequences)
     }
 
     /// The blocks of one layer.
-    func layer(_ index: Int) -> UnsafeMutableRawPointer { values + index * blockCount * layerBlock * precision.bytes }
+    func layer(_ index: Int) -> UnsafeMutableRawPointer { blocks + index * blockCount * layerBlock }
 
     func table(of sequence: Int) -> UnsafePointer<Int32> { UnsafePointer(tables + sequence * blockCount) }
 
@@ -91,8 +94,8 @@ final class KVCache {
     func copyBlock(from source: Int, to target: Int) {
         precondition(source >= 0 && source < blockCount && target >= 0 && target < blockCount, "no such KV block")
         for index in 0..<layerCount where source != target {
-            let (base, bytes) = (layer(index), layerBlock * precision.bytes)
-            memcpy(base + target * bytes, base + source * bytes, bytes)
+            let base = layer(index)
+            memcpy(base + target * layerBlock, base + source * layerBlock, layerBlock)
         }
     }
 }

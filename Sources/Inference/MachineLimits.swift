@@ -94,7 +94,7 @@ extension Model {
         }
         let attended = Double(contexts.reduce(0, +) * c.layerCount)
         cost.floatOperations = 4 * attended * Double(c.querySize)
-        cost.bytes += Double(2 * c.layerCount * c.kvSize * precision.bytes * cached)
+        cost.bytes += Double(c.layerCount * precision.bytes(ofBlock: c) * cached) / Double(CK_BLOCK)
         return cost
     }
 }

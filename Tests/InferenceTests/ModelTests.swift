@@ -88,25 +88,35 @@ struct ModelTests {
         #expect(throws: ModelError.self) { try ComputeContext(model: model, options: Self.badOptions[index]) }
     }
 
-    @Test func memoryIsWhatTheOptionsAskFor() throws {
+    /// Bytes of a head's 16 values of K and V in each precision, and of int8 their scales.
+    static let headBytes: [(precision: KVPrecision?, bytes: Int)] = [(nil, 64), (.f16, 64), (.f32, 128), (.int8, 40)]
+
+    @Test(arguments: headBytes)
+    func memoryIsWhatTheOptionsAskFor(precision: KVPrecision?, bytes: Int) throws {
         let model = try randomModel(evenDimensions, .q8_0)
-        let small = try ComputeContext(model: model, options: ComputeOptions(threads: 1, kvBlocks: 8))
-        let large = try ComputeContext(model: model, options: ComputeOptions(threads: 1, kvBlocks: 16))
-        // 2 layers, 2 KV heads, 32 tokens, 16 values of K and V each, 2 bytes; and 4 tables of 4-byte entries.
-        let block: Int = 2 * 2 * 32 * 2 * 16 * 2
+        func context(_ blocks: Int) throws -> ComputeContext {
+            try ComputeContext(
+                model: model,
+                options: ComputeOptions(threads: 1, kvBlocks: blocks, kvPrecision: precision)
+            )
+        }
+        let (small, large) = (try context(8), try context(16))
+        // 2 layers, 2 KV heads, 32 tokens; and 4 tables of 4-byte entries.
+        let block: Int = 2 * 2 * 32 * bytes
         let difference = large.memoryBytes - small.memoryBytes
         #expect(difference == 8 * (block + 4 * 4))
         #expect(model.weightBytes > 0)
     }
 
-    @Test(arguments: [TensorType.f32, .q8_0, .q4_0])
-    func planSaysWhatLoadingThenTakes(type: TensorType) throws {
+    @Test(arguments: [TensorType.f32, .q8_0, .q4_0], [nil, KVPrecision.int8])
+    func planSaysWhatLoadingThenTakes(type: TensorType, precision: KVPrecision?) throws {
         let folder = try TemporaryFolder()
         let path = folder.path + "/model.gguf"
         try writeRandomModel(evenDimensions, type, to: path)
         let file = try ModelFile.open(path)
         var options = ComputeOptions(threads: 1, kvBlocks: 24, maxSequences: 5, maxBatchRows: 48)
         options.maxLogits = 3
+        options.kvPrecision = precision
         let plan = try MemoryPlan(file: file, options: options)
         let model = try Model(file: file)
         let context = try ComputeContext(model: model, options: options)

@@ -13,13 +13,20 @@ struct SameBitsTests {
         return random.tokens(count, below: Int32(model.configuration.vocabularyCount))
     }
 
-    private func context(_ model: Model, _ set: InstructionSet, threads: Int = 1) throws -> ComputeContext {
+    /// - Parameter precision: nil: of the model's weights.
+    private func context(
+        _ model: Model,
+        _ set: InstructionSet,
+        _ precision: KVPrecision? = nil,
+        threads: Int = 1
+    ) throws -> ComputeContext {
         let options = ComputeOptions(
             threads: threads,
             kvBlocks: 16,
             maxSequences: 3,
             maxBatchRows: 160,
-            instructionSet: set
+            instructionSet: set,
+            kvPrecision: precision
         )
         let context = try ComputeContext(model: model, options: options)
         context.useAllBlocks()
@@ -58,13 +65,32 @@ struct SameBitsTests {
         #expect(bits(try context(model, set, threads: 2).lastLogits(tokens, chunk: 5)) == bits(whole))
     }
 
-    /// Three sequences in one batch, rows mixed, blocks scattered and full of another run's values.
+    /// A cache in 8 bit, whose scales are those of single tokens.
+    @Test(arguments: [(oddDimensions, TensorType.f32), (evenDimensions, .q8_0), (evenDimensions, .q4_0)], sets)
+    func anyChunksAndThreadsWithInt8Cache(kind: (ModelDimensions, TensorType), set: InstructionSet) throws {
+        let model = try randomModel(kind.0, kind.1)
+        let tokens = prompt(133, model)
+        let whole = try context(model, set, .int8).lastLogits(tokens)
+        #expect(whole.allSatisfy { $0.isFinite })
+        #expect(bits(whole) != bits(try context(model, set, .f16).lastLogits(tokens)))
+        for (chunk, threads) in [(1, 1), (3, 2), (7, 3), (32, 1), (64, 2), (160, 3)] {
+            let other = try context(model, set, .int8, threads: threads).lastLogits(tokens, chunk: chunk)
+            #expect(bits(other) == bits(whole), "chunks of \(chunk), \(threads) threads")
+        }
+    }
+
     @Test(arguments: types, sets)
-    func mixedBatch(type: TensorType, set: InstructionSet) throws {
+    func mixedBatch(type: TensorType, set: InstructionSet) throws { try mixedBatch(type, set, nil) }
+
+    @Test(arguments: sets)
+    func mixedBatchWithInt8Cache(set: InstructionSet) throws { try mixedBatch(.q8_0, set, .int8) }
+
+    /// Three sequences in one batch, rows mixed, blocks scattered and full of another run's values.
+    private func mixedBatch(_ type: TensorType, _ set: InstructionSet, _ precision: KVPrecision?) throws {
         let model = try randomModel(evenDimensions, type)
         let prompts = [prompt(50, model, seed: 1), prompt(41, model, seed: 2), prompt(50, model, seed: 3)]
-        let alone = try prompts.map { try context(model, set).lastLogits($0) }
-        let mixed = try context(model, set, threads: 2)
+        let alone = try prompts.map { try context(model, set, precision).lastLogits($0) }
+        let mixed = try context(model, set, precision, threads: 2)
         _ = mixed.lastLogits(prompt(160, model, seed: 4))
         for (sequence, blocks) in [[9, 3], [4, 0], [1, 8]].enumerated() {
             mixed.setBlockTable(sequence: sequence, blocks: blocks.map { Int32($0) })
@@ -117,10 +143,10 @@ struct SameBitsTests {
     }
 
     /// A copied block continues as the original would.
-    @Test func copiedBlocks() throws {
+    @Test(arguments: KVPrecision.allCases) func copiedBlocks(precision: KVPrecision) throws {
         let model = try randomModel(evenDimensions, .q8_0)
         let tokens = prompt(60, model)
-        let context = try context(model, .best)
+        let context = try context(model, .best, precision)
         let whole = context.lastLogits(tokens)
         context.copyBlock(from: 1, to: 7)
         context.setBlockTable(sequence: 2, blocks: [0, 7])
@@ -146,5 +172,8 @@ struct SameBitsTests {
         let generic = try context(model, .generic).lastLogits(tokens)
         let best = try context(model, .best).lastLogits(tokens)
         #expect(relativeError(best, generic) < Self.tolerance(type))
+        let generic8 = try context(model, .generic, .int8).lastLogits(tokens)
+        let best8 = try context(model, .best, .int8).lastLogits(tokens)
+        #expect(relativeError(best8, generic8) < Self.tolerance(.q8_0))
     }
 }

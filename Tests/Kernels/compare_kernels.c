@@ -271,25 +271,39 @@ static void attend(const ck_kernels *set, const ck_queries *all) {
     }
 }
 
-/// Some queries over three scattered blocks, the rest of the cache full of large values.
-static void compare_attention_at(size_t head_dim, bool wide, size_t count) {
+/// Random values of a cache of `blocks` blocks; large ones too, as may lie behind the last token.
+static void *random_cache(uint32_t type, size_t head_dim, size_t stride, size_t blocks) {
+    const size_t bytes = ck_head_block(type, head_dim, stride), values = CK_BLOCK * (head_dim + stride);
+    uint8_t *cache = allocate(blocks * bytes);
+    for (size_t b = 0; b < blocks; b++) {
+        uint8_t *block = cache + b * bytes;
+        for (size_t i = 0; i < values; i++) {
+            const size_t kind = random_below(40);
+            const uint16_t half = kind < 2 ? 0x8000 * kind : kind == 2 ? random_half() : ck_float_to_half(random_float(-8, 0));
+            if (type == CK_F32) ((float *)block)[i] = ck_half_to_float(half);
+            else if (type == CK_F16) ((uint16_t *)block)[i] = half;
+            else ((int8_t *)block)[i] = kind < 2 ? 0 : (int8_t)((int)random_below(255) - 127);
+        }
+        float *scales = (float *)(block + values);
+        for (size_t i = 0; i < 2 * CK_BLOCK && type == CK_I8; i++)
+            scales[i] = random_below(20) == 0 ? 65504.0f / 127 : random_float(-14, -6);
+    }
+    return cache;
+}
+
+/// Some queries over three scattered blocks.
+static void compare_attention_at(size_t head_dim, uint32_t type, size_t count) {
     enum { BLOCKS = 4, PLACES = 8 };
     static const int32_t table[] = {3, 0, 2};
     static const int32_t places[PLACES] = {0, 95, 31, 32, 1, 63, 64, 70};
-    const size_t stride = (head_dim + 15) / 16 * 16, values = BLOCKS * ck_head_block(head_dim, stride);
-    float *cache = allocate(values * sizeof(float));
-    uint16_t *halves = allocate(values * sizeof(uint16_t));
-    for (size_t i = 0; i < values; i++) {
-        const size_t kind = random_below(40);
-        halves[i] = kind < 2 ? 0x8000 * kind : kind == 2 ? random_half() : ck_float_to_half(random_float(-8, 0));
-        cache[i] = ck_half_to_float(halves[i]);
-    }
+    const size_t stride = (head_dim + 15) / 16 * 16;
+    void *cache = random_cache(type, head_dim, stride, BLOCKS);
     float *q = allocate(CK_MAX_QUERIES * head_dim * sizeof(float)), *out[2];
     for (int set = 0; set < 2; set++) out[set] = allocate(CK_MAX_QUERIES * head_dim * sizeof(float));
     for (size_t place = 0; place < PLACES; place++) {
         for (size_t i = 0; i < CK_MAX_QUERIES * head_dim; i++) q[i] = random_float(-6, 0);
-        ck_queries queries = {.count = count, .cache = wide ? (const void *)cache : halves, .wide = wide,
-                              .block_stride = ck_head_block(head_dim, stride), .blocks = table,
+        ck_queries queries = {.count = count, .cache = cache, .type = type,
+                              .block_stride = ck_head_block(type, head_dim, stride), .blocks = table,
                               .head_dim = head_dim, .head_stride = stride};
         for (int set = 0; set < 2; set++) {
             for (size_t i = 0; i < count; i++) {
@@ -300,17 +314,19 @@ static void compare_attention_at(size_t head_dim, bool wide, size_t count) {
             attend(set ? portable : tested, &queries);
         }
         char detail[64];
-        snprintf(detail, sizeof detail, "head of %zu, %zu queries, %s", head_dim, count, wide ? "F32" : "F16");
+        snprintf(detail, sizeof detail, "head of %zu, %zu queries, %s", head_dim, count,
+                 type == CK_F32 ? "F32" : type == CK_F16 ? "F16" : "int8");
         expect_same("attention", detail, out[0], out[1], CK_MAX_QUERIES * head_dim * sizeof(float));
     }
-    for (size_t i = 0; i < 5; i++) free((void *[]){cache, halves, q, out[0], out[1]}[i]);
+    for (size_t i = 0; i < 4; i++) free((void *[]){cache, q, out[0], out[1]}[i]);
 }
 
 static void compare_attention(void) {
     static const size_t heads[] = {2, 6, 16, 24, 64, 80, 128, 256};
+    static const uint32_t types[] = {CK_F32, CK_F16, CK_I8};
     for (size_t h = 0; h < 8; h++)
         for (size_t count = 1; count <= CK_MAX_QUERIES; count++)
-            for (int wide = 0; wide < 2; wide++) compare_attention_at(heads[h], wide, count);
+            for (size_t t = 0; t < 3; t++) compare_attention_at(heads[h], types[t], count);
 }
 
 /// All comparisons, with the same random numbers for every set.

@@ -13,9 +13,10 @@
 // weights also int8 per row and block of 32: scale = amax/127, quant = round to nearest even, in -127...127, so that
 // the integer dot product of a block is exact in every instruction set.
 //
-// KV cache. A block holds 32 tokens of one layer, as F16 or F32: per KV head K as [headDim][32], then V as
-// [32][headStride], where headStride is headDim rounded up to 16. All values are finite: what F16 cannot hold is clamped,
-// so that a weight of zero makes zero of whatever lies behind the last token.
+// KV cache. A block holds 32 tokens of one layer, as F32, F16 or int8: per KV head K as [headDim][32], then V as
+// [32][headStride], where headStride is headDim rounded up to 16. Behind int8 values come F32 scales, K's [32], then V's [32]:
+// of each token's head one, amax/127, with quants as those of activations. All values are finite: what F16 cannot hold is
+// clamped, so that a weight of zero makes zero of whatever lies behind the last token.
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -23,6 +24,8 @@
 
 enum { CK_PANEL = 16, CK_BLOCK = 32, CK_MAX_HEAD = 256, CK_MAX_QUERIES = 8 };
 enum { CK_F32 = 0, CK_F16 = 1, CK_Q4_0 = 2, CK_Q8_0 = 8, CK_BF16 = 30 };
+/// A type of the KV cache only, which has CK_F32 and CK_F16 too.
+enum { CK_I8 = 24 };
 /// Types of files only: packed as another one, see ck_packed_type.
 enum {
     CK_Q4_1 = 3, CK_Q5_0 = 6, CK_Q5_1 = 7, CK_Q2_K = 10, CK_Q3_K = 11, CK_Q4_K = 12, CK_Q5_K = 13, CK_Q6_K = 14,
@@ -52,12 +55,26 @@ typedef struct ck_queries {
     float *out[CK_MAX_QUERIES];           // (headDim)
     int32_t position[CK_MAX_QUERIES];     // sees the tokens 0...position
     const void *cache;                    // the layer's blocks, at this KV head
-    bool wide;                            // the cache holds F32
-    size_t block_stride;                  // values from one block to the next
+    uint32_t type;                        // of the cache: CK_F32, CK_F16 or CK_I8
+    size_t block_stride;                  // bytes from one block to the next
     const int32_t *blocks;                // block table of the sequence
     size_t head_dim, head_stride;
     const void *next;                     // the block that the next call begins with; NULL if unknown
 } ck_queries;
+
+/// Bytes of a value in a cache of this type.
+static inline size_t ck_value_bytes(uint32_t type) { return type == CK_F32 ? 4 : type == CK_F16 ? 2 : 1; }
+
+/// The scales behind the values of one KV head's block, K's, then V's; NULL for a type without.
+static inline const float *ck_scales(uint32_t type, const void *block, size_t head_dim, size_t head_stride) {
+    return type == CK_I8 ? (const float *)((const uint8_t *)block + CK_BLOCK * (head_dim + head_stride)) : NULL;
+}
+
+/// Bytes that one block of one KV head takes in the cache.
+static inline size_t ck_head_block(uint32_t type, size_t head_dim, size_t head_stride) {
+    const size_t scales = type == CK_I8 ? 2 * CK_BLOCK * sizeof(float) : 0;
+    return CK_BLOCK * (head_dim + head_stride) * ck_value_bytes(type) + scales;
+}
 
 /// Where the products of some rows go.
 typedef struct ck_target {

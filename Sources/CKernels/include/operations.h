@@ -34,7 +34,7 @@ typedef struct ck_heads {
     const float *q_norm, *k_norm;   // (headDim, padded with zeros to whole blocks): weights of an RMSNorm over each head of q
     float eps;                      // and k before their rotation; NULL for none
     void *cache;                    // the layer's blocks
-    bool wide;                      // the cache holds F32
+    uint32_t cache_type;            // CK_F32, CK_F16 or CK_I8
     size_t heads, kv_heads, head_dim, head_stride;
 } ck_heads;
 
@@ -73,6 +73,3 @@ void ck_rope_and_store(const ck_engine *engine, const ck_heads *heads, const ck_
 /// out (of q_stride) = causal attention of every row over its sequence's cache, quantised too if asked for.
 void ck_attend(const ck_engine *engine, const ck_heads *heads, const ck_places *places, const ck_activations *out,
                bool quantize);
-
-/// Values that one block of one KV head takes in the cache.
-static inline size_t ck_head_block(size_t head_dim, size_t head_stride) { return CK_BLOCK * (head_dim + head_stride); }
