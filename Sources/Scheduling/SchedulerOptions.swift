@@ -21,6 +21,8 @@ package struct SchedulerOptions: Sendable {
     package var threads = ComputeOptions.onlineProcessors
     /// nil: the best that the CPU has.
     package var instructionSet: InstructionSet?
+    /// nil: F32 for a model whose weights are F32, else F16.
+    package var kvPrecision: KVPrecision?
 
     package init() {}
 
@@ -64,6 +66,7 @@ extension SchedulerOptions {
         result.maxLogits = maxSequences  // the other slots are for labels
         result.maxBatchRows = maxBatchRows
         result.instructionSet = instructionSet
+        result.kvPrecision = kvPrecision
         return result
     }
 }

@@ -64,8 +64,11 @@ package final class RoleEngine: Sendable {
         }
     }
 
-    /// The name of the kernels that compute.
-    var kernels: String { (scheduler.options.instructionSet ?? .best).rawValue }
+    /// The name of the kernels that compute, with the KV cache's precision where it is not the model's own.
+    var kernels: String {
+        let set = (scheduler.options.instructionSet ?? .best).rawValue
+        return scheduler.options.kvPrecision.map { "\(set) \($0.rawValue)" } ?? set
+    }
 
     package func start() throws(ServiceError) {
         do { try scheduler.start() } catch { throw ServiceError("\(error)") }

@@ -23,6 +23,7 @@ struct Bench: ParsableCommand {
     @Option(parsing: .upToNextOption, help: "Tokens of context before a decoded token.") var context = [0, 512]
     @Option(parsing: .upToNextOption, help: "Sequences that decode at once.") var batch = [1, 4, 16]
     @Flag(help: "Decode by way of the coarse output matrix as well.") var coarseOutput = false
+    @OptionGroup var cache: CacheOptions
     @Option(help: "Compute threads.") var threads = ComputeOptions.onlineProcessors
     @Option(help: "Times that every case is measured, one after the other.") var rounds = 5
     @Flag(help: "Print one JSON object a line.") var json = false
@@ -51,7 +52,7 @@ struct Bench: ParsableCommand {
             batch.flatMap { batch in coarse.map { BenchCase.decode(context: context, batch: batch, coarse: $0) } }
         }
         let cases = prompt.map(BenchCase.prefill) + decoding
-        let subject = try BenchSubject(model: model, threads: threads, cases: cases)
+        let subject = try BenchSubject(model: model, threads: threads, precision: cache.kvPrecision, cases: cases)
         var seconds = [[Double]](repeating: [], count: cases.count)
         for round in 0...rounds {
             for (index, each) in cases.enumerated() {

@@ -46,7 +46,7 @@ struct BenchSubject {
     private let model: Model
     private let compute: ComputeContext
 
-    init(model: Model, threads: Int, cases: [BenchCase]) throws {
+    init(model: Model, threads: Int, precision: KVPrecision?, cases: [BenchCase]) throws {
         self.model = model
         let blocks = cases.map { $0.sequences * Self.blocks($0.length) }.max() ?? 1
         let sequences = cases.map(\.sequences).max() ?? 1
@@ -54,7 +54,8 @@ struct BenchSubject {
             threads: threads,
             kvBlocks: blocks,
             maxSequences: sequences,
-            maxBatchRows: max(Self.chunk, sequences)
+            maxBatchRows: max(Self.chunk, sequences),
+            kvPrecision: precision
         )
         compute = try ComputeContext(model: model, options: options)
     }

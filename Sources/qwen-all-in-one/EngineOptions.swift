@@ -1,10 +1,19 @@
 import ArgumentParser
 import Glibc
+import Inference
 import Metrics
 import ModelFiles
 import Roles
 import Scheduling
 import Service
+
+extension KVPrecision: ExpressibleByArgument {}
+
+/// Of every command that has a KV cache.
+struct CacheOptions: ParsableArguments {
+    @Option(help: "How the KV cache stores keys and values (default: f16; f32 for a model in f32).")
+    var kvPrecision: KVPrecision?
+}
 
 /// The options of every command that runs the model, and the engine they make.
 struct EngineOptions: ParsableArguments {
@@ -12,6 +21,7 @@ struct EngineOptions: ParsableArguments {
     @Option(help: "Folder of role files.") var roles = "roles"
     @Option(help: "Compute threads (default: one a core).") var threads: Int?
     @Option(help: "Tokens that the KV cache holds, for all sequences together.") var kvTokens = 8192
+    @OptionGroup var cache: CacheOptions
     @Option(help: "Sequences in the batch at once.") var maxSequences = 16
 
     @Flag(
@@ -34,6 +44,7 @@ struct EngineOptions: ParsableArguments {
             }
             if let threads { options.threads = threads }
             options.kvBlocks = (kvTokens + 31) / 32
+            options.kvPrecision = cache.kvPrecision
             options.maxSequences = maxSequences
             options.coarseOutput = coarseOutput
             options.maxBatchRows = max(options.maxBatchRows, maxSequences)

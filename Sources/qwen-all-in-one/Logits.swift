@@ -21,6 +21,7 @@ struct Logits: ParsableCommand {
     @Flag(help: "Every position, not only the last.") var all = false
     @Option(help: "The file to write.") var out: String
     @Option(help: "Tokens of one forward pass; the result does not depend on it.") var prefillChunk = 64
+    @OptionGroup var cache: CacheOptions
     @Option(help: "Compute threads; the result does not depend on them.") var threads = ComputeOptions.onlineProcessors
     @Option(help: "Instruction set: generic, avx2, avx512 or neon; the best one by default.") var isa: String?
 
@@ -43,7 +44,8 @@ struct Logits: ParsableCommand {
             kvBlocks: blocks,
             maxSequences: all ? min(prefillChunk, ids.count) : 1,
             maxBatchRows: prefillChunk,
-            instructionSet: isa.flatMap(InstructionSet.init)
+            instructionSet: isa.flatMap(InstructionSet.init),
+            kvPrecision: cache.kvPrecision
         )
         let context = try ComputeContext(model: model, options: options)
         try write { stream in

@@ -20,6 +20,7 @@ struct Perplexity: ParsableCommand {
     @Option(help: "A GGUF file or a Hugging Face folder.") var model = "models/starter.gguf"
     @Flag(help: "One JSON string a line.") var jsonl = false
     @Option(help: "Tokens of each text that count, from its start.") var maxTokens = 512
+    @OptionGroup var cache: CacheOptions
     @Option(help: "Compute threads; the result does not depend on them.") var threads = ComputeOptions.onlineProcessors
 
     private static let chunk = 64
@@ -38,7 +39,8 @@ struct Perplexity: ParsableCommand {
             threads: threads,
             kvBlocks: (limit + ComputeContext.blockTokens - 1) / ComputeContext.blockTokens,
             maxSequences: Self.chunk,
-            maxBatchRows: Self.chunk
+            maxBatchRows: Self.chunk,
+            kvPrecision: cache.kvPrecision
         )
         let context = try ComputeContext(model: model, options: options)
         var (texts, count, sum) = (0, 0, 0.0)
