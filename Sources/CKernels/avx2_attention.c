@@ -16,6 +16,11 @@ AVX2_INLINE __m256 scaled(__m256 v, const float *scales, int at) {
     return scales ? _mm256_mul_ps(v, _mm256_loadu_ps(scales + at)) : v;
 }
 
+/// The same for weights and V's scales.
+AVX2_INLINE __m256 scaled_weights(__m256 v, const float *scales, int at) {
+    return scales ? scaled(_mm256_and_ps(v, _mm256_cmp_ps(v, _mm256_set1_ps(CK_LEAST_WEIGHT), _CMP_GE_OQ)), scales, at) : v;
+}
+
 /// p[r] = q[r] · K for 32 tokens, lanes are tokens.
 AVX2_INLINE void scores(const uint32_t type, const int R, const ck_queries *a, const uint8_t *block, const float *scales,
                         float p[][CK_BLOCK]) {
@@ -54,7 +59,7 @@ AVX2_INLINE __m256 weigh(float *p, int32_t visible, const float *scales, float *
     const float now = max_lanes(top);
     for (int i = 0; i < 4; i++) {
         s[i] = _mm256_and_ps(exponential(_mm256_sub_ps(s[i], _mm256_set1_ps(now))), mask[i]);
-        _mm256_store_ps(p + 8 * i, scaled(s[i], scales, 8 * i));
+        _mm256_store_ps(p + 8 * i, scaled_weights(s[i], scales, 8 * i));
     }
     const __m256 rescale = exponential(_mm256_set1_ps(*largest - now));
     const __m256 sum = _mm256_add_ps(_mm256_add_ps(s[0], s[1]), _mm256_add_ps(s[2], s[3]));

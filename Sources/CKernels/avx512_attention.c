@@ -24,6 +24,12 @@ AVX512_INLINE __m512 scaled(__m512 v, const float *scales, int at) {
     return scales ? _mm512_mul_ps(v, _mm512_loadu_ps(scales + at)) : v;
 }
 
+/// The same for weights and V's scales.
+AVX512_INLINE __m512 scaled_weights(__m512 v, const float *scales, int at) {
+    const __mmask16 counting = _mm512_cmp_ps_mask(v, _mm512_set1_ps(CK_LEAST_WEIGHT), _CMP_GE_OQ);
+    return scales ? scaled(_mm512_maskz_mov_ps(counting, v), scales, at) : v;
+}
+
 /// p[r] = q[r] · K for 32 tokens, lanes are tokens.
 AVX512_INLINE void scores(const uint32_t type, const int R, const ck_queries *a, const uint8_t *block, const float *scales,
                           const uint8_t *next, float p[][CK_BLOCK]) {
@@ -59,8 +65,8 @@ AVX512_INLINE float weigh(float *p, int32_t visible, const float *scales, float 
     const float now = top > before ? top : before;
     const __m512 a = _mm512_maskz_mov_ps((__mmask16)mask, exponential16(_mm512_sub_ps(low, _mm512_set1_ps(now))));
     const __m512 b = _mm512_maskz_mov_ps((__mmask16)(mask >> 16), exponential16(_mm512_sub_ps(high, _mm512_set1_ps(now))));
-    _mm512_store_ps(p, scaled(a, scales, 0));
-    _mm512_store_ps(p + 16, scaled(b, scales, 16));
+    _mm512_store_ps(p, scaled_weights(a, scales, 0));
+    _mm512_store_ps(p + 16, scaled_weights(b, scales, 16));
     *sum = _mm256_add_ps(_mm256_add_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1)),
                          _mm256_add_ps(_mm512_castps512_ps256(b), _mm512_extractf32x8_ps(b, 1)));
     *largest = now;

@@ -188,7 +188,7 @@ static void attend(const ck_queries *a, size_t query) {
             p[t] = start + (int32_t)t <= position ? exponential(p[t] - block_largest) : 0;
         for (size_t j = 0; j < 8; j++)
             lanes[j] = multiply_add(lanes[j], rescale, p[j] + p[j + 8] + (p[j + 16] + p[j + 24]));
-        for (size_t t = 0; t < CK_BLOCK && scales; t++) p[t] *= scales[CK_BLOCK + t];
+        for (size_t t = 0; t < CK_BLOCK && scales; t++) p[t] = p[t] >= CK_LEAST_WEIGHT ? p[t] * scales[CK_BLOCK + t] : 0;
         for (size_t d = 0; d < a->head_dim; d++) out[d] *= rescale;
         for (size_t t = 0; t < CK_BLOCK; t++)
             for (size_t d = 0; d < a->head_dim; d++) {

@@ -255,6 +255,12 @@ NEON_INLINE float32x4_t scaled(float32x4_t v, const float *scales, size_t at) {
     return scales ? vmulq_f32(v, vld1q_f32(scales + at)) : v;
 }
 
+/// The same for weights and V's scales.
+NEON_INLINE float32x4_t scaled_weights(float32x4_t v, const float *scales, size_t at) {
+    const uint32x4_t counting = vandq_u32(vcgeq_f32(v, vdupq_n_f32(CK_LEAST_WEIGHT)), vreinterpretq_u32_f32(v));
+    return scales ? scaled(vreinterpretq_f32_u32(counting), scales, at) : v;
+}
+
 /// p[r] = q[r] · K for 32 tokens, lanes are tokens.
 NEON_INLINE void scores(const float_type type, const int R, const ck_queries *a, const uint8_t *block, const float *scales,
                         float p[][CK_BLOCK]) {
@@ -289,7 +295,7 @@ NEON_INLINE float weigh(float *p, int32_t visible, const float *scales, float *l
     for (int i = 0; i < 8; i++) {
         const float32x4_t weight = exponential(vsubq_f32(s[i], vdupq_n_f32(now)));
         s[i] = vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(weight), mask[i]));
-        vst1q_f32(p + 4 * i, scaled(s[i], scales, 4 * (size_t)i));
+        vst1q_f32(p + 4 * i, scaled_weights(s[i], scales, 4 * (size_t)i));
     }
     const float32x4_t rescale = exponential(vdupq_n_f32(*largest - now));
     for (int i = 0; i < 2; i++) {

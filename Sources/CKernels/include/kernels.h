@@ -26,6 +26,10 @@ enum { CK_PANEL = 16, CK_BLOCK = 32, CK_MAX_HEAD = 256, CK_MAX_QUERIES = 8 };
 enum { CK_F32 = 0, CK_F16 = 1, CK_Q4_0 = 2, CK_Q8_0 = 8, CK_BF16 = 30 };
 /// A type of the KV cache only, which has CK_F32 and CK_F16 too.
 enum { CK_I8 = 24 };
+
+/// A weight of attention below this is zero before V's scale multiplies it: beside the largest, which is 1, it adds nothing, and
+/// the product might be denormal, which makes multiply-adds ten times as slow.
+#define CK_LEAST_WEIGHT 1e-30f
 /// Types of files only: packed as another one, see ck_packed_type.
 enum {
     CK_Q4_1 = 3, CK_Q5_0 = 6, CK_Q5_1 = 7, CK_Q2_K = 10, CK_Q3_K = 11, CK_Q4_K = 12, CK_Q5_K = 13, CK_Q6_K = 14,
