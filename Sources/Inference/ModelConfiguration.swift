@@ -47,6 +47,7 @@ extension ModelConfiguration {
         headCount = try keys.count("\(family).attention.head_count", limit: 1024)
         kvHeadCount = try keys.count("\(family).attention.head_count_kv", limit: 1024, default: headCount)
         contextLength = try keys.count("\(family).context_length", limit: 1 << 24)
+        try Self.refuseWindow(keys, family, contextLength: contextLength)
         ropeTheta = try keys.positive("\(family).rope.freq_base", default: 10_000)
         rmsNormEpsilon = try keys.positive("\(family).attention.layer_norm_rms_epsilon", default: nil)
         guard headCount % kvHeadCount == 0 else {
@@ -59,6 +60,24 @@ extension ModelConfiguration {
         headDimension = try Self.headDimension(keys, family, hiddenSize: hiddenSize, headCount: headCount)
         tiesEmbeddings = tensors["output.weight"] == nil
         vocabularyCount = try Self.vocabularyCount(metadata, tensors, path)
+    }
+
+    /// A sliding window that no position of the context reaches beyond changes nothing; 0 stands for none.
+    private static func refuseWindow(
+        _ keys: MetadataReader,
+        _ family: String,
+        contextLength: Int
+    ) throws(ModelError) {
+        let key = "\(family).attention.sliding_window"
+        guard let value = keys.metadata[key] else { return }
+        guard let window = value.int else { throw ModelError.key(key, in: keys.path, "is not an integer") }
+        guard window == 0 || window >= contextLength else {
+            throw ModelError.key(
+                key,
+                in: keys.path,
+                "is \(window), less than the context of \(contextLength) tokens; sliding windows are not supported"
+            )
+        }
     }
 
     private static func headDimension(

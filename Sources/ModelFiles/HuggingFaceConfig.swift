@@ -30,7 +30,7 @@ struct HuggingFaceConfig {
             kvHeadCount: raw.kvHeadCount ?? raw.headCount,
             headDimension: headDimension,
             vocabularyCount: raw.vocabularyCount,
-            contextLength: raw.contextLength ?? 32_768,
+            contextLength: raw.contextTokens,
             ropeTheta: raw.ropeParameters?.theta ?? raw.ropeTheta ?? 10_000,
             rmsNormEpsilon: raw.rmsNormEpsilon ?? 1e-6,
             tiesEmbeddings: raw.tiesEmbeddings ?? false
@@ -61,6 +61,7 @@ extension HuggingFaceConfig {
         let tiesEmbeddings: Bool?
         let activation: String?
         let usesSlidingWindow: Bool?
+        let slidingWindow: Int?
         let layerTypes: [String]?
         let beginOfTextToken: UInt32?
 
@@ -83,6 +84,7 @@ extension HuggingFaceConfig {
             case tiesEmbeddings = "tie_word_embeddings"
             case activation = "hidden_act"
             case usesSlidingWindow = "use_sliding_window"
+            case slidingWindow = "sliding_window"
             case layerTypes = "layer_types"
             case beginOfTextToken = "bos_token_id"
         }
@@ -100,14 +102,25 @@ extension HuggingFaceConfig {
             return hiddenSize / headCount
         }
 
+        var contextTokens: Int { contextLength ?? 32_768 }
+
         /// What the model asks for that the engine does not do; nil when nothing.
         func unsupported(_ architecture: ModelArchitecture) -> String? {
             if architecture == .qwen3, attentionBias == true { return "attention_bias true is not supported" }
             if let activation, activation != "silu" {
                 return "hidden_act \(printable(activation)) is not supported, only silu"
             }
-            if usesSlidingWindow == true { return "use_sliding_window true is not supported" }
-            if let other = layerTypes?.first(where: { $0 != "full_attention" }) {
+            // One that no position of the context reaches beyond changes nothing.
+            var attention = ["full_attention"]
+            if usesSlidingWindow == true {
+                let window = slidingWindow ?? 4_096
+                guard window >= contextTokens else {
+                    return "use_sliding_window is true with a sliding_window of \(window), less than the context of "
+                        + "\(contextTokens) tokens; sliding windows are not supported"
+                }
+                attention.append("sliding_attention")
+            }
+            if let other = layerTypes?.first(where: { !attention.contains($0) }) {
                 return "layer type \(printable(other)) is not supported, only full_attention"
             }
             if ropeScaling != nil { return "rope_scaling is not supported; it must be null" }

@@ -49,6 +49,9 @@ struct ModelTests {
         ("qwen2.attention.layer_norm_rms_epsilon", .float32(0), "positive"),
         ("qwen2.rope.freq_base", .float32(.nan), "positive"),
         ("qwen2.rope.scaling.type", .string("yarn"), "only none"),
+        ("qwen2.attention.sliding_window", .uint32(255), "less than the context of 256 tokens; sliding windows"),
+        ("qwen2.attention.sliding_window", .int32(-1), "sliding windows are not supported"),
+        ("qwen2.attention.sliding_window", .strings(["256"]), "not an integer"),
         ("tokenizer.ggml.tokens", .strings((0..<78).map { "\($0)" }), "has 78 tokens"),
     ]
 
@@ -62,6 +65,16 @@ struct ModelTests {
         let text = message { _ = try Model(file: ModelFile.open(path)) }
         #expect(text.contains(change.part), "\(text)")
         #expect(text.hasPrefix(path) && !text.contains("\n"))
+    }
+
+    /// 0 stands for none.
+    @Test(arguments: [0, 256, 32_768])
+    func acceptsAWindowThatTheContextFitsInto(tokens: UInt32) throws {
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/model.gguf"
+        let window = ("qwen2.attention.sliding_window", MetadataValue.uint32(tokens))
+        try writeRandomModel(oddDimensions, .f32, to: path, metadata: oddDimensions.metadata + [window])
+        #expect(try Model(file: ModelFile.open(path)).configuration.contextLength == 256)
     }
 
     @Test func refusesAnotherArchitecture() throws {

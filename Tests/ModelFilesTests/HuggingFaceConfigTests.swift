@@ -50,11 +50,26 @@ import Testing
         #expect(llama.contains("architecture is llama; only qwen2 and qwen3 are supported"))
         #expect(try problem(#""model_type":null"#, #""architectures":["Other"]"#).contains("architecture is Other"))
         #expect(try problem(#""hidden_act":"gelu""#).contains("hidden_act gelu"))
-        #expect(try problem(#""use_sliding_window":true"#).contains("use_sliding_window"))
         #expect(try problem(#""layer_types":["sliding_attention"]"#).contains("layer type sliding_attention"))
         #expect(try problem(#""rope_scaling":{"type":"yarn","factor":4.0}"#).contains("rope_scaling is not supported"))
         let yarn = #""rope_parameters":{"rope_theta":1000000.0,"rope_type":"yarn"}"#
         #expect(try problem(yarn).contains("rope_type yarn"))
+    }
+
+    /// A window is refused when it is shorter than the context, 32,768 tokens here; transformers' default is 4,096.
+    @Test(arguments: ["32767", "1", "0", "-1", "null"])
+    func refusesASlidingWindow(tokens: String) throws {
+        let text = try problem(#""use_sliding_window":true"#, "\"sliding_window\":\(tokens)")
+        let window = tokens == "null" ? "4096" : tokens
+        #expect(text.contains("sliding_window of \(window), less than the context of 32768 tokens"))
+    }
+
+    @Test func acceptsAWindowThatTheContextFitsInto() throws {
+        let used = #""use_sliding_window":true"#
+        #expect(try problem(used).contains(Self.accepted))
+        #expect(try problem(used, #""sliding_window":131072"#).contains(Self.accepted))
+        #expect(try problem(used, #""layer_types":["full_attention","sliding_attention"]"#).contains(Self.accepted))
+        #expect(try problem(#""sliding_window":4096"#).contains(Self.accepted))
     }
 
     @Test func refusesImpossibleSizes() throws {
