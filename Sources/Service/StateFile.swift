@@ -9,12 +9,15 @@ struct StateFile {
 
     /// nil if there is none, or none that can be read.
     func read() -> [UInt8]? {
-        guard let file = fopen(path, "r") else { return nil }
-        defer { fclose(file) }
-        var bytes = [UInt8](repeating: 0, count: Self.limit)
-        let count = fread(&bytes, 1, bytes.count, file)
-        guard count < bytes.count, ferror(file) == 0 else { return nil }
-        return Array(bytes[..<count])
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_size <= Self.limit
+        else { return nil }
+        var bytes = [UInt8](repeating: 0, count: Int(status.st_size))
+        let count = bytes.withUnsafeMutableBytes { Glibc.read(descriptor, $0.baseAddress, $0.count) }
+        return count == bytes.count ? bytes : nil
     }
 
     func write(_ bytes: [UInt8]) throws(ServiceError) {

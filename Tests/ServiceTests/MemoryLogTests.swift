@@ -9,11 +9,11 @@ import Testing
     private let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
     @Test func historySurvivesARestart() throws {
-        let folder = try temporaryFolder()
+        let folder = try TemporaryFolder()
         let first = state(spacing: 1e-6)
-        for _ in 0..<3 { MemoryLog(state: first, folder: folder, logger: logger).take() }
+        for _ in 0..<3 { MemoryLog(state: first, folder: folder.path, logger: logger).take() }
         let second = state(spacing: 1e-6)
-        let log = MemoryLog(state: second, folder: folder, logger: logger)
+        let log = MemoryLog(state: second, folder: folder.path, logger: logger)
         log.resume()
         #expect(second.memory.samples == first.memory.samples)
         log.take()
@@ -35,11 +35,11 @@ import Testing
 
     @Test(arguments: unreadable)
     func aHistoryThatCannotBeReadIsSetAside(text: String) throws {
-        let folder = try temporaryFolder()
-        let path = "\(folder)/\(MemoryLog.name)"
+        let folder = try TemporaryFolder()
+        let path = "\(folder.path)/\(MemoryLog.name)"
         try StateFile(path: path).write(Array(text.utf8))
         let state = state(spacing: 600)
-        let log = MemoryLog(state: state, folder: folder, logger: logger)
+        let log = MemoryLog(state: state, folder: folder.path, logger: logger)
         log.resume()
         #expect(state.memory.samples.isEmpty)
         #expect(StateFile(path: path + ".bad").read() == Array(text.utf8))
@@ -65,11 +65,5 @@ import Testing
 
     private func state(spacing: Double) -> ServiceState {
         ServiceState(metrics: ServerMetrics(roles: [], build: []), snapshotSeconds: spacing)
-    }
-
-    private func temporaryFolder() throws -> String {
-        var template = Array("/tmp/memory-log-tests-XXXXXX".utf8CString)
-        try #require(mkdtemp(&template) != nil)
-        return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 }

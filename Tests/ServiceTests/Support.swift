@@ -1,3 +1,4 @@
+import FoundationEssentials
 import Glibc
 import Logging
 import Metrics
@@ -153,4 +154,17 @@ struct RecordingHandler: LogHandler {
     }
 
     func log(event: LogEvent) { log.events.withLock { $0.append(event) } }
+}
+
+/// A folder that goes with its owner.
+final class TemporaryFolder {
+    let path: String
+
+    init() throws {
+        var template = Array("/tmp/service-test-XXXXXX".utf8CString)
+        try #require(mkdtemp(&template) != nil)
+        path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: path) }
 }
