@@ -47,6 +47,13 @@ package final class ModelFile: Sendable {
                 )
             }
         }
+        if !anyArchitecture, let parts = file.metadata["split.count"]?.int, parts > 1 {
+            throw ModelFileError(
+                path: path,
+                key: "split.count",
+                reason: "is \(parts): this is one part of a model; join them with llama-gguf-split --merge"
+            )
+        }
         return file
     }
 

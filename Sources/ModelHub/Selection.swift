@@ -85,11 +85,25 @@ struct Selection: Equatable {
         guard matches.count == 1 else {
             throw HubError("'\(printable(pattern))' matches \(matches.count) files: \(list(matches.map(\.name)))")
         }
+        guard !isPart(match.name) else {
+            let whole = ggufs.map(\.name).filter { !isPart($0) }
+            throw HubError(
+                "\(match.name) is one part of a model in several files, and only whole ones are read; "
+                    + (whole.isEmpty ? "\(repository) has none" : "\(repository) has \(list(whole))")
+            )
+        }
         return match
     }
 
     private static func ggufNames(_ files: [RemoteFile]) -> [String] { files.map(\.name).filter(isGGUF) }
     private static func isGGUF(_ name: String) -> Bool { name.lowercased().hasSuffix(".gguf") }
+
+    /// As llama-gguf-split names them: `model-00001-of-00003.gguf`.
+    private static func isPart(_ name: String) -> Bool {
+        let number = String(repeating: "[0-9]", count: 5)
+        return fnmatch("*-\(number)-of-\(number).gguf", name.lowercased(), 0) == 0
+            && !name.lowercased().hasSuffix("-of-00001.gguf")
+    }
 
     private static func list(_ names: [String]) -> String {
         names.sorted().prefix(12).joined(separator: ", ") + (names.count > 12 ? ", …" : "")

@@ -14,6 +14,23 @@ import Testing
         #expect(message { _ = try ModelFile.open("/dev/zero") }.contains("not a regular file"))
     }
 
+    @Test(arguments: [0, 1, 3])
+    func takesWholeModelsAlone(parts: UInt16) throws {
+        let folder = try TemporaryFolder()
+        var writer = GGUFWriter()
+        writer.add("general.architecture", .string("qwen2"))
+        writer.add("split.count", .uint16(parts))
+        let path = folder.file("x.gguf")
+        try writer.write(to: path)
+        _ = try ModelFile.open(path, anyArchitecture: true)
+        if parts > 1 {
+            let reason = "key 'split.count': is \(parts): this is one part of a model"
+            #expect(message { _ = try ModelFile.open(path) }.contains(reason))
+        } else {
+            _ = try ModelFile.open(path)
+        }
+    }
+
     @Test func aTableOutlivesItsFile() throws {
         var strings: StringTable?
         do {

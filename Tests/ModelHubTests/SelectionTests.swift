@@ -113,6 +113,15 @@ import Testing
         #expect(throws: HubError("a/b has no GGUF file in its root folder")) { try select(["x.bin"], gguf: "*") }
     }
 
+    @Test func takesWholeGGUFsAlone() throws {
+        let parts = ["x-00001-of-00002.gguf", "X-00002-of-00002.GGUF"]
+        let reason = "\(parts[0]) is one part of a model in several files, and only whole ones are read; a/b has "
+        #expect(throws: HubError(reason + "none")) { try select(parts, gguf: "*-00001-*") }
+        #expect(throws: HubError(reason + "y.gguf")) { try select(parts + ["y.gguf"], gguf: "*-00001-*") }
+        #expect(throws: HubError.self) { try select(parts, gguf: parts[1]) }
+        #expect(try select(["x-00001-of-00001.gguf"], gguf: "*") == ["x-00001-of-00001.gguf"])
+    }
+
     @Test func smallFilesAreSmall() {
         let files = [
             RemoteFile(name: "config.json", size: Selection.maxSmallBytes + 1, digest: nil),
