@@ -15,15 +15,17 @@ OPTIONS ?=
 # A certificate and its key (PEM); empty: a self-signed one for localhost.
 CERT ?=
 KEY ?=
-# A built program; empty: build it. Also for deb.
+# A built program; empty: build it. Also for deb, soak, leaks and perplexity.
 BINARY ?=
 # Of soak: how long it goes on, the first of both counts.
 REQUESTS ?= 100000
 HOURS ?= 4
+# Of perplexity: a file with a text a line.
+TEXTS ?=
 # Sockets, logs, certificate and generated nginx.conf.
 RUN_DIR ?= .run
 
-export HTTPS_PORT HTTP_PORT ADDRESS MODEL ROLES THREADS OPTIONS CERT KEY BINARY RUN_DIR REQUESTS HOURS
+export HTTPS_PORT HTTP_PORT ADDRESS MODEL ROLES THREADS OPTIONS CERT KEY BINARY RUN_DIR REQUESTS HOURS TEXTS
 
 .PHONY: help deps build run test test-unit test-arm test-e2e test-boot bench bench-peers bench-report soak leaks perplexity deb format clean
 
@@ -57,20 +59,20 @@ test-boot: ## the package in a minimal Debian that boots with systemd: installed
 bench: ## the engine's speed at the size of Qwen1.5-0.5B, beside the machine's limits
 	@packaging/bench/bench.sh
 
+bench-peers: ## the same beside llama.cpp, transformers, tokenizers and tiktoken, which it installs into .bench (BENCHMARKS.md)
+	@packaging/bench/peers.sh
+
+bench-report: ## BENCHMARKS.md's tables and its plot from what bench-peers measured
+	@python3 packaging/bench/peers/report.py
+
 soak: ## mixed traffic for REQUESTS or HOURS; fails if memory grows (docs/OPERATIONS.md)
 	@packaging/soak/soak.sh
 
 leaks: ## a short run under LeakSanitizer: fails on memory that nothing points to any more
 	@packaging/soak/leaks.sh
 
-perplexity: ## what each weight type costs the starter model (needs ../shared/data)
+perplexity: ## what each weight type costs the starter model, on the texts of TEXTS=<file>, one a line
 	@packaging/bench/perplexity.sh
-
-bench-peers: ## the same beside llama.cpp, transformers, tokenizers and tiktoken, which it installs into .bench (BENCHMARKS.md)
-	@packaging/bench/peers.sh
-
-bench-report: ## BENCHMARKS.md's tables and its plot from what bench-peers measured
-	@python3 packaging/bench/peers/report.py
 
 deb: ## the Debian package, into .build/deb; lintian looks at it
 	@packaging/deb/build.sh

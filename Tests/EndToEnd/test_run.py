@@ -42,6 +42,10 @@ def test_model_that_is_none(tmp_path):
     run_make(tmp_path, r"The responder did not start: .*broken\.gguf", MODEL=str(broken))
 
 
+def test_option_that_is_none(tmp_path):
+    run_make(tmp_path, r"The responder did not start: Error: Unknown option '--quue'", OPTIONS="--quue 3")
+
+
 @pytest.mark.parametrize("name", ["HTTPS_PORT", "HTTP_PORT"])
 def test_busy_port(tmp_path, name):
     with socket.create_server(("127.0.0.1", 0)) as taken:

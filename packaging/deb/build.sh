@@ -3,16 +3,8 @@
 set -euo pipefail
 . "$(dirname "$0")/../dev/common.sh"
 
-BINARY=${BINARY:-}
-
 packaging/dev/deps.sh deb
-if [ -z "$BINARY" ]; then
-    require_swift
-    packaging/dev/deps.sh run
-    build_release || die "The build failed: see the compiler's message above."
-    BINARY=.build/release/qwen-all-in-one
-fi
-[ -x "$BINARY" ] || die "No program at $BINARY: build it, or leave BINARY empty."
+prepare_binary
 if ldd "$BINARY" | grep -q libswift; then
     die "$BINARY needs the Swift runtime's shared libraries: build it with --static-swift-stdlib."
 fi

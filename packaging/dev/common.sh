@@ -23,6 +23,17 @@ build_release() {
         -Xswiftc -use-ld=lld -Xlinker --no-warnings -Xlinker -z -Xlinker pack-relative-relocs
 }
 
+# The program: what BINARY names, else one that is built here.
+prepare_binary() {
+    if [ -z "${BINARY:-}" ]; then
+        require_swift
+        packaging/dev/deps.sh run
+        build_release || die "The build failed: see the compiler's message above."
+        BINARY=$root/.build/release/qwen-all-in-one
+    fi
+    [ -x "$BINARY" ] || die "No program at $BINARY: build it, or leave BINARY empty."
+}
+
 # The Python environment of the end-to-end tests, made again only when the requirements changed.
 prepare_venv() {
     local wanted=Tests/EndToEnd/requirements.txt

@@ -81,17 +81,18 @@ stop_children() {
     [ "$sockets" = "$run" ] || rmdir "$sockets"
 }
 
-last_line() { tail -n 1 "$1" 2>/dev/null; }
+# The line of a log that says why: the error's, else the last.
+reason() { grep -m 1 '^Error: ' "$1" 2>/dev/null || tail -n 1 "$1" 2>/dev/null; }
 
-# Stops what still runs and says which child failed, with the last line of its log.
+# Stops what still runs and says which child failed, with the reason that its log gives.
 fail() { # what, log file
     stop_children
-    die "$1: $(last_line "$2") (log: $2)"
+    die "$1: $(reason "$2") (log: $2)"
 }
 
 on_signal() {
     stop_children
-    [ "$responder_status" -eq 0 ] || die "The responder ended with status $responder_status: $(last_line "$run/responder.log")"
+    [ "$responder_status" -eq 0 ] || die "The responder ended with status $responder_status: $(reason "$run/responder.log")"
     say "Stopped."
     exit 0
 }
@@ -109,11 +110,7 @@ check_port HTTPS_PORT "$HTTPS_PORT"
 check_port HTTP_PORT "$HTTP_PORT"
 
 packaging/dev/deps.sh run
-if [ -z "$BINARY" ]; then
-    build_release || die "The build failed: see the compiler's message above."
-    BINARY=.build/release/qwen-all-in-one
-fi
-[ -x "$BINARY" ] || die "No program at $BINARY: build it, or leave BINARY empty."
+prepare_binary
 
 mkdir -p "$RUN_DIR/tmp" || die "Cannot create $RUN_DIR: choose another folder with RUN_DIR=<path>."
 run=$(cd "$RUN_DIR" && pwd)
@@ -128,7 +125,7 @@ write_configuration
 # Debian keeps it outside a plain user's PATH.
 nginx_command=("$(PATH=$PATH:/usr/sbin command -v nginx)" -p "$run" -c "$run/nginx.conf" -e "$run/nginx-error.log")
 : >"$run/nginx-error.log"
-"${nginx_command[@]}" -t -q 2>"$run/nginx-test.log" || die "nginx refuses $run/nginx.conf: $(last_line "$run/nginx-test.log")"
+"${nginx_command[@]}" -t -q 2>"$run/nginx-test.log" || die "nginx refuses $run/nginx.conf: $(reason "$run/nginx-test.log")"
 
 nginx="" responder="" responder_status=0
 trap on_signal INT TERM HUP

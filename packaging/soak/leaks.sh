@@ -4,10 +4,6 @@ set -euo pipefail
 . "$(dirname "$0")/../dev/common.sh"
 
 packaging/dev/deps.sh leaks
-if [ -z "${BINARY:-}" ]; then
-    require_swift
-    build_release
-    BINARY=$root/.build/release/qwen-all-in-one
-fi
+prepare_binary
 prepare_venv
 BINARY=$BINARY exec .venv/bin/python packaging/soak/leaks.py

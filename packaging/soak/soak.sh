@@ -6,11 +6,7 @@ set -euo pipefail
 
 folder=${SOAK_DIR:-.soak/$(date -u +%Y%m%d-%H%M%S)}
 packaging/dev/deps.sh test
-if [ -z "${BINARY:-}" ]; then
-    require_swift
-    build_release
-    BINARY=$root/.build/release/qwen-all-in-one
-fi
+prepare_binary
 prepare_venv
 say "Writing to $folder; samples.csv grows as it goes. A run that was cut short: packaging/soak/soak.py $folder --report-only"
 BINARY=$BINARY exec .venv/bin/python packaging/soak/soak.py "$folder" --requests "${REQUESTS:-100000}" --hours "${HOURS:-4}" \
