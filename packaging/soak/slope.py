@@ -9,7 +9,7 @@ quarter of the samples, and the critical value the one that such a wide window n
 import math
 from dataclasses import dataclass
 
-from samples import Sample
+from samples import Sample, thin
 
 BANDWIDTH = 0.25
 CRITICAL = 1.9600 + 2.9694 * BANDWIDTH + 0.4160 * BANDWIDTH**2 - 0.5324 * BANDWIDTH**3
@@ -17,6 +17,7 @@ CRITICAL = 1.9600 + 2.9694 * BANDWIDTH + 0.4160 * BANDWIDTH**2 - 0.5324 * BANDWI
 MOST_SLOPE = 1.0  # bytes a request
 MOST_GROWTH = 0.005  # of the resident memory after the warm-up
 LEAST_SAMPLES = 40
+MOST_SAMPLES = 4000  # the work goes with their square; of more, so many, evenly
 
 
 def warm(samples: list[Sample]) -> list[Sample]:
@@ -59,7 +60,7 @@ def median(values: list[float]) -> float:
 
 
 def judge(samples: list[Sample]) -> Verdict:
-    samples = warm(samples)
+    samples = thin(warm(samples), MOST_SAMPLES)
     x, y = [float(sample.requests) for sample in samples], [float(sample.rss) for sample in samples]
     slope, error = fit(x, y)
     tenth = max(1, len(samples) // 10)

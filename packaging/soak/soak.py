@@ -71,7 +71,7 @@ class Soak:
                 due = max(due + self.options.sample_seconds, time.monotonic())
                 while time.monotonic() < due and self.share < 1:
                     time.sleep(0.2)
-        except FileNotFoundError:  # the responder has ended, and what /proc says of it is gone
+        except (FileNotFoundError, ProcessLookupError):  # the responder has ended, and what /proc says of it is gone
             pass
         finally:
             self.over.set()
