@@ -1,133 +1,17 @@
-"""OpenAI's own client and LangChain against the server: what they ask for is done, or refused by name."""
+"""OpenAI's own client against the server: what it asks for is done, or refused by name."""
 
-import array
 import json
-import math
 import re
-import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from enum import Enum
-from typing import Literal
 
 import httpx
 import openai
 import pytest
-from langchain_openai import ChatOpenAI
-from pydantic import BaseModel
 
-from harness import BINARY, MODEL, ROOT
+from asking import LABELS, MESSAGES, Judgement, client, create, stream, text, tokenize  # noqa: F401
 
-MESSAGES = [{"role": "user", "content": "今天阳光真好，心情特别愉快！"}]
-LABELS = ["正面", "负面"]
 SCHEMA = {"type": "json_schema", "json_schema": {"name": "mood", "schema": {"type": "string", "enum": LABELS}}}
-
-
-@pytest.fixture(scope="module")
-def client(server):
-    with server.client() as transport:
-        yield openai.OpenAI(base_url=f"{server.url}/v1", api_key="unused", http_client=transport, max_retries=0)
-
-
-def create(client, **options):
-    return client.chat.completions.create(**{"model": "chat", "messages": MESSAGES, **options})
-
-
-def text(client, **options) -> str:
-    return create(client, **options).choices[0].message.content
-
-
-def stream(client, **options) -> list:
-    return list(create(client, stream=True, **options))
-
-
-# --- Log-probabilities
-
-
-def program(*arguments: str, input: str = "") -> str:
-    return subprocess.run([BINARY, *arguments], cwd=ROOT, input=input.encode(), capture_output=True, check=True).stdout.decode()
-
-
-def tokenize(*texts: str) -> list[list[int]]:
-    lines = "".join(json.dumps(text) + "\n" for text in texts)
-    return [json.loads(line) for line in program("tokenize", "--model", MODEL, "--jsonl", input=lines).splitlines()]
-
-
-def prompt_ids(system: str, user: str) -> tuple[list[int], int]:
-    """The ChatML prompt of a role, and the id of <|im_end|>: the last token, with <|im_start|> before it."""
-    end = int(re.search(r"tokenizer\.ggml\.eos_token_id +uint32 +(\d+)", program("inspect", MODEL))[1])
-    first, newline, second, author = tokenize(f"system\n{system}", "\n", f"user\n{user}", "assistant\n")
-    start = end - 1
-    return [start, *first, end, *newline, start, *second, end, *newline, start, *author], end
-
-
-def logits(ids: list[int], folder) -> list[array.array]:
-    out = folder / "logits.f32"
-    program("logits", "--model", MODEL, "--ids", ",".join(map(str, ids)), "--all", "--out", str(out))
-    values = array.array("f", out.read_bytes())
-    count = len(values) // len(ids)
-    return [values[n * count:(n + 1) * count] for n in range(len(ids))]
-
-
-def log_softmax(row) -> list[float]:
-    greatest = max(row)
-    total = math.log(math.fsum(math.exp(value - greatest) for value in row))
-    return [value - greatest - total for value in row]
-
-
-@pytest.mark.skipif(MODEL != "models/starter.gguf", reason="the place of the control tokens is the starter model's")
-def test_logprobs_are_those_of_the_whole_vocabulary(client, tmp_path):
-    system = re.search(r"system: \|\n((?:  .*\n)+)", (ROOT / "roles/chat.yaml").read_text())[1]
-    system = "\n".join(line[2:] for line in system.splitlines())
-    completion = create(client, logprobs=True, top_logprobs=5)
-    prompt, end = prompt_ids(system, MESSAGES[0]["content"])
-    assert completion.usage.prompt_tokens == len(prompt)
-    entries = completion.choices[0].logprobs.content
-    assert entries
-    # The tokens of a reply are not always those of its text: as far as they agree, the places can be compared.
-    reply = tokenize(completion.choices[0].message.content)[0]
-    pieces = [json.loads(line.split("\t")[1]) for line in
-              program("tokenize", "--model", MODEL, "--pieces", input=completion.choices[0].message.content).splitlines()]
-    rows = logits(prompt + reply, tmp_path)
-    compared = 0
-    for n, entry in enumerate(entries):
-        if n >= len(pieces) or entry.token != pieces[n]:
-            break
-        expected = log_softmax(rows[len(prompt) - 1 + n][:end + 1])
-        assert entry.logprob == pytest.approx(expected[reply[n]], abs=2e-5)
-        best = sorted(expected, reverse=True)[:5]
-        assert [top.logprob for top in entry.top_logprobs] == pytest.approx(best, abs=2e-5)
-        compared += 1
-    assert compared >= 5
-
-
-def test_logprobs_are_of_the_text_that_was_sent(client):
-    for message in ("你好", "写一篇一千字的文章", "今天心情很差，怎么办？", "hello 😀"):
-        messages = [{"role": "user", "content": message}]
-        choice = create(client, messages=messages, logprobs=True).choices[0]
-        sent = b"".join(bytes(entry.bytes) for entry in choice.logprobs.content).decode(errors="replace")
-        content = choice.message.content
-        assert content in (sent, sent + "…")
-        assert all(entry.top_logprobs == [] and entry.logprob <= 0 for entry in choice.logprobs.content)
-        chunks = stream(client, messages=messages, logprobs=True)
-        streamed = [e for c in chunks if c.choices and c.choices[0].logprobs for e in c.choices[0].logprobs.content]
-        assert streamed == choice.logprobs.content
-
-
-def test_logprobs_of_a_label_are_its_probability(client):
-    completion = create(client, model="sentiment", logprobs=True, top_logprobs=2)
-    [choice] = completion.choices
-    total = sum(entry.logprob for entry in choice.logprobs.content)
-    assert math.exp(total) == pytest.approx(max(completion.model_extra["labels"]["sentiment"]["probs"]), abs=1e-5)
-    assert "".join(entry.token for entry in choice.logprobs.content) == choice.message.content
-
-
-def test_logprobs_are_asked_for(client):
-    assert create(client).choices[0].logprobs is None
-    for options in ({"top_logprobs": 3}, {"logprobs": True, "top_logprobs": 21}):
-        with pytest.raises(openai.BadRequestError) as caught:
-            create(client, **options)
-        assert caught.value.body["param"] == "top_logprobs"
 
 
 # --- Sampling
@@ -192,17 +76,6 @@ def test_choices_by_a_schema(client):
     drawn = [text(client, response_format=SCHEMA, temperature=2, seed=seed) for seed in range(10)]
     assert {json.loads(answer) for answer in drawn} <= set(LABELS)
     assert drawn == [text(client, response_format=SCHEMA, temperature=2, seed=seed) for seed in range(10)]
-
-
-class Topic(Enum):
-    WEATHER = "天气"
-    FOOD = "吃饭"
-
-
-class Judgement(BaseModel):
-    mood: Literal["正面", "负面"]
-    topic: Topic
-    urgent: bool
 
 
 def test_choices_by_a_pydantic_model(client):
@@ -317,46 +190,3 @@ def test_an_error_amid_a_stream_is_raised(client):
     else:
         pytest.fail("no stream was broken off")
     assert text(client)
-
-
-# --- LangChain
-
-
-@pytest.fixture(scope="module")
-def langchain(server):
-    with server.client() as transport:
-        def make(model: str = "chat", **options) -> ChatOpenAI:
-            return ChatOpenAI(model=model, base_url=f"{server.url}/v1", api_key="unused", http_client=transport, **options)
-        yield make
-
-
-def test_langchain_plain_and_streamed(client, langchain):
-    chat = langchain()
-    message = chat.invoke([("system", "简短一点。"), ("user", "你好")])
-    expected = create(client, messages=[{"role": "system", "content": "简短一点。"}, {"role": "user", "content": "你好"}])
-    assert message.content == expected.choices[0].message.content
-    assert message.usage_metadata["total_tokens"] == expected.usage.total_tokens
-    chunks = list(langchain(stream_usage=True).stream([("system", "简短一点。"), ("user", "你好")]))
-    assert "".join(chunk.content for chunk in chunks) == message.content
-    assert sum(c.usage_metadata["total_tokens"] for c in chunks if c.usage_metadata) == expected.usage.total_tokens
-    assert langchain(model="sentiment").invoke("太失望了").content in LABELS
-
-
-def test_langchain_history_seed_and_logprobs(langchain):
-    history = [("user", "你好"), ("assistant", "你好呀！"), ("user", "今天有点累")]
-    drawn = langchain(temperature=1, seed=11)
-    assert drawn.invoke(history).content == drawn.invoke(history).content
-    answer = langchain(logprobs=True, top_logprobs=2).invoke(history)
-    assert answer.response_metadata["logprobs"]["content"][0]["top_logprobs"]
-
-
-def test_langchain_structured_output(langchain):
-    assert isinstance(langchain().with_structured_output(Judgement, method="json_schema").invoke("下雨了"), Judgement)
-
-
-def test_langchain_errors(langchain):
-    with pytest.raises(openai.NotFoundError):
-        langchain(model="nobody").invoke("你好")
-    with pytest.raises(openai.BadRequestError) as caught:
-        langchain(frequency_penalty=1.5).invoke("你好")
-    assert caught.value.body["param"] == "frequency_penalty"
