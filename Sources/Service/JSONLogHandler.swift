@@ -40,7 +40,7 @@ package struct JSONLogHandler: LogHandler {
 
     private static func json(_ value: Logger.MetadataValue) -> JSONValue {
         guard case .stringConvertible(let number) = value else { return .string("\(value)") }
-        if let integer = number as? Int { return .integer(integer) }
+        if let integer = number as? any BinaryInteger { return .integer(Int(clamping: integer)) }
         if let double = number as? Double { return .number(double) }
         return .string("\(value)")
     }

@@ -11,6 +11,7 @@ import Testing
             message: "a\nb",
             metadata: [
                 "status": .stringConvertible(200), "seconds": .stringConvertible(0.25), "role": "chat", "id": "12e4",
+                "requests": .stringConvertible(UInt64(7)), "most": .stringConvertible(UInt64.max),
             ]
         )
         #expect(bytes.last == UInt8(ascii: "\n"))
@@ -19,6 +20,8 @@ import Testing
         #expect(line["level"] == "info")
         #expect(line["status"] == 200)
         #expect(line["seconds"] == .number(0.25))
+        #expect(line["requests"] == 7)
+        #expect(line["most"] == .integer(.max))
         #expect(line["role"] == "chat")
         #expect(line["id"] == "12e4")
     }
