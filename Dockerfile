@@ -7,8 +7,8 @@ WORKDIR /build
 COPY Package.swift ./
 COPY Sources Sources
 COPY Tests Tests
-RUN swift build -c release --static-swift-stdlib --product qwen-all-in-one -Xswiftc -use-ld=lld -Xlinker --no-warnings \
-    && strip -o /qwen-all-in-one .build/release/qwen-all-in-one
+COPY packaging/dev/common.sh packaging/dev/
+RUN bash -ec '. packaging/dev/common.sh; build_release' && strip -o /qwen-all-in-one .build/release/qwen-all-in-one
 
 FROM debian:bookworm-slim AS files
 RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends libfcgi0ldbl nginx
