@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,12 @@ static inline int cf_accept(int listening) { return accept4(listening, NULL, NUL
 
 /// A unix stream socket that is closed on exec and never blocks in connect or accept.
 static inline int cf_unix_socket(void) { return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0); }
+
+/// A pair of connected unix stream sockets, closed on exec; reads and writes of the first never block.
+static inline int cf_socket_pair(int pair[2]) {
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) return -1;
+    return fcntl(pair[0], F_SETFL, O_NONBLOCK);
+}
 
 /// A counter descriptor that a thread can poll on to be woken.
 static inline int cf_eventfd(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }

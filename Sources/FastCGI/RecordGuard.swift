@@ -20,46 +20,72 @@ package enum ConnectionError: Error, CustomStringConvertible {
     }
 }
 
-/// Looks ahead on a connection with MSG_PEEK so that every byte passes the `RecordFilter` before libfcgi can read it.
+/// Reads a connection for libfcgi, which gets nothing that has not passed the `RecordFilter`: the guard looks ahead with
+/// MSG_PEEK and passes on what is in order through a pair of sockets.
 ///
-/// libfcgi reads at most `lookAhead` bytes at a time. The guard keeps that many vetted bytes ahead of it, or all up to
-/// the request's end. SO_PEEK_OFF makes successive peeks continue, blocks until newer bytes arrive, and is lowered by
-/// the kernel when libfcgi reads, so its value is the number of vetted bytes that are still unread (socket(7)).
-struct RecordGuard {
+/// The request's last byte, the reserved one of its last record, stays unread until the answer is complete: a unix socket
+/// that is closed with something unread resets the connection (net/unix/af_unix.c), also by the kernel when the process is
+/// killed. So the web server can tell an answer that was cut off from one that ended, which FastCGI over a connection that is
+/// merely closed does not let it.
+///
+/// SO_PEEK_OFF makes successive peeks continue, blocks until newer bytes arrive, and is lowered by the kernel when bytes are
+/// read, so its value is the number of vetted bytes that are still unread (socket(7)).
+struct RecordGuard: ~Copyable {
     static let lookAhead = 8192
+    /// libfcgi reads at most `lookAhead` bytes at a time, and once more when that ends inside a record's header or padding.
+    private static let readyBytes = 2 * lookAhead
 
-    private(set) var filter = RecordFilter()
+    private var filter = RecordFilter()
     private let descriptor: Int32
+    private let relay: Int32
+    private let passedOn: Int32
+    private var isPassedOn = false
     private let deadline: Deadline
     private let buffer: UnsafeMutableRawBufferPointer
 
-    /// buffer: at least `lookAhead` bytes, the worker's own.
+    /// - Parameters:
+    ///   - relay: one end of a pair of sockets, which the guard closes.
+    ///   - passedOn: the other end, from which libfcgi reads.
+    ///   - buffer: at least `lookAhead` bytes, the worker's own.
     init(
         descriptor: Int32,
+        relay: Int32,
+        passedOn: Int32,
         deadline: Deadline,
         buffer: UnsafeMutableRawBufferPointer
     ) throws(ConnectionError) {
-        self.descriptor = descriptor
-        self.deadline = deadline
-        self.buffer = buffer
         var zero: Int32 = 0
         let set = setsockopt(descriptor, SOL_SOCKET, Int32(CF_SO_PEEK_OFF), &zero, socklen_t(MemoryLayout<Int32>.size))
-        guard set == 0 else { throw .system("SO_PEEK_OFF: \(systemError())") }
+        guard set == 0 else {
+            defer { close(relay) }
+            throw .system("SO_PEEK_OFF: \(systemError())")
+        }
+        self.descriptor = descriptor
+        self.relay = relay
+        self.passedOn = passedOn
+        self.deadline = deadline
+        self.buffer = buffer
     }
 
-    /// Vets everything up to the end of the parameters and what libfcgi may read beyond them.
+    deinit { close(relay) }
+
+    /// Passes on everything up to the end of the parameters and what libfcgi may read beyond them.
     mutating func vetHead() throws(ConnectionError) {
         while filter.phase == .begin || filter.phase == .parameters { try peek() }
-        try vet(upTo: vettedBytes + Self.lookAhead)
+        try vetAhead()
     }
 
-    /// Vets until libfcgi's next read cannot reach an unvetted byte.
+    /// Passes on as much as libfcgi may want next, or all up to the request's end.
     mutating func vetAhead() throws(ConnectionError) {
-        try vet(upTo: Self.lookAhead)
+        let waiting = unreadBytes
+        while filter.phase != .ended, waiting + vettedBytes < Self.readyBytes { try peek() }
+        try passOn()
     }
 
-    private mutating func vet(upTo target: Int) throws(ConnectionError) {
-        while filter.phase != .ended, vettedBytes < target { try peek() }
+    /// What libfcgi has not read yet.
+    private var unreadBytes: Int {
+        var count: Int32 = 0
+        return ioctl(passedOn, UInt(FIONREAD), &count) == 0 ? Int(count) : 0
     }
 
     private var vettedBytes: Int {
@@ -67,6 +93,29 @@ struct RecordGuard {
         var size = socklen_t(MemoryLayout<Int32>.size)
         guard getsockopt(descriptor, SOL_SOCKET, Int32(CF_SO_PEEK_OFF), &offset, &size) == 0 else { return 0 }
         return Int(offset)
+    }
+
+    private mutating func passOn() throws(ConnectionError) {
+        guard !isPassedOn else { return }
+        isPassedOn = filter.phase == .ended
+        var left = vettedBytes - (isPassedOn ? 1 : 0)
+        while left > 0 {
+            let count = recv(descriptor, buffer.baseAddress, min(left, buffer.count), 0)
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { throw .system("recv: \(systemError())") }
+            try send(count)
+            left -= count
+        }
+        guard isPassedOn else { return }
+        buffer[0] = 0  // in place of the byte that stays, of which nobody reads the value
+        try send(1)
+    }
+
+    /// Sends from the buffer. The pair has room for the longest parameters and `readyBytes` (net.core.wmem_default).
+    private func send(_ count: Int) throws(ConnectionError) {
+        guard Glibc.send(relay, buffer.baseAddress, count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT)) == count else {
+            throw .system("the request cannot be passed on: \(systemError())")
+        }
     }
 
     private mutating func peek() throws(ConnectionError) {

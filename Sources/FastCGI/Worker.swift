@@ -33,40 +33,71 @@ final class Worker {
 
     /// Reads the request on `connection`, calls the handler, answers and closes.
     func serve(_ connection: Int32, _ handler: Listener.Handler) throws(ConnectionError) {
-        defer { finish() }
-        raw.pointee.ipcFd = connection
+        var isAnswered = false
+        defer { finish(connection, isAnswered: isAnswered) }
         guard !isPeerGone(connection) else { throw .closed }  // abandoned while it waited: never start it
         setTimeout(connection, SO_RCVTIMEO, options.receiveTimeout)
         setTimeout(connection, SO_SNDTIMEO, options.sendTimeout)
 
-        let deadline = Deadline(after: options.receiveTimeout)
-        var recordGuard = try RecordGuard(descriptor: connection, deadline: deadline, buffer: buffer)
-        try recordGuard.vetHead()
-        raw.pointee.keepConnection = 1  // else libfcgi closes the connection before it reads it
-        let code = FCGX_Accept_r(raw)
-        guard code == 0 else { throw .libfcgi(code) }
-        raw.pointee.keepConnection = 1  // the peer's flag does not count: finish() closes, after one request
-        guard raw.pointee.role == FCGI_RESPONDER, let input = raw.pointee.in, let output = raw.pointee.out,
-            FCGX_GetError(input) == 0
-        else { throw .libfcgi(FCGX_GetError(raw.pointee.in)) }
-
-        let declared = FCGX_GetParam("CONTENT_LENGTH", raw.pointee.envp).map { String(cString: $0) } ?? ""
-        let expected = min(max(Int(declared) ?? 0, 0), options.bodyLimit)
-        let isHeld = bodyBudget.reserve(expected)
-        defer { if isHeld { bodyBudget.release(expected) } }
-        let body = try readBody(input, &recordGuard, declared: declared, keeping: isHeld ? expected : 0)
-        let request = Request(raw: raw, body: body)
+        let body = try receive(connection)
+        defer { if body.held > 0 { bodyBudget.release(body.held) } }
+        guard let output = raw.pointee.out else { throw .libfcgi(0) }
+        let request = Request(raw: raw, body: body.content)
         var writer = ResponseWriter(out: output, descriptor: connection, watch: watch, patience: options.sendLimit)
         handler(request, &writer)
         writer.endWatching()
         writer.flush()
         if writer.hasFailed { shutdown(connection, Int32(SHUT_RDWR)) }  // else finishing waits seconds for the peer
+        isAnswered = true
+    }
+
+    /// Reads the request whole. libfcgi then writes its answer to the connection.
+    private func receive(
+        _ connection: Int32
+    ) throws(ConnectionError) -> (content: Result<[UInt8], BodyError>, held: Int) {
+        var pair: [Int32] = [-1, -1]
+        guard cf_socket_pair(&pair) == 0 else { throw .system("socketpair: \(systemError())") }
+        raw.pointee.ipcFd = pair[0]
+        var recordGuard = try RecordGuard(
+            descriptor: connection,
+            relay: pair[1],
+            passedOn: pair[0],
+            deadline: Deadline(after: options.receiveTimeout),
+            buffer: buffer
+        )
+        try recordGuard.vetHead()
+        raw.pointee.keepConnection = 1  // else libfcgi closes the connection before it reads it
+        let code = FCGX_Accept_r(raw)
+        guard code == 0 else { throw .libfcgi(code) }
+        raw.pointee.keepConnection = 1  // the peer's flag does not count: finish() closes, after one request
+        guard raw.pointee.role == FCGI_RESPONDER, let input = raw.pointee.in, FCGX_GetError(input) == 0 else {
+            throw .libfcgi(FCGX_GetError(raw.pointee.in))
+        }
+
+        let declared = FCGX_GetParam("CONTENT_LENGTH", raw.pointee.envp).map { String(cString: $0) } ?? ""
+        let expected = min(max(Int(declared) ?? 0, 0), options.bodyLimit)
+        let isHeld = bodyBudget.reserve(expected)
+        do {
+            let body = try readBody(input, &recordGuard, declared: declared, keeping: isHeld ? expected : 0)
+            close(pair[0])
+            raw.pointee.ipcFd = connection
+            return (body, isHeld ? expected : 0)
+        } catch {
+            if isHeld { bodyBudget.release(expected) }
+            throw error
+        }
     }
 
     /// Ends the request and closes its connection, whatever state it is in.
-    private func finish() {
+    private func finish(_ connection: Int32, isAnswered: Bool) {
+        let isRead = raw.pointee.ipcFd == connection
         if raw.pointee.in != nil { FCGX_Finish_r(raw) }
+        if isAnswered, raw.pointee.ipcFd == connection {
+            // The byte that would tell the peer that the answer was cut off.
+            recv(connection, buffer.baseAddress, buffer.count, Int32(MSG_DONTWAIT))
+        }
         if raw.pointee.ipcFd >= 0 { close(raw.pointee.ipcFd) }
+        if !isRead { close(connection) }
         raw.pointee.ipcFd = -1
     }
 

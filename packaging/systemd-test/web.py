@@ -37,6 +37,7 @@ def status(machine) -> dict:
 class Answer:
     status: int
     body: str
+    transport_error: str = ""  # curl's, such as that the last chunk is missing
 
     @property
     def error(self) -> str | None:
@@ -53,8 +54,8 @@ class Answer:
 
     @property
     def is_cut_off(self) -> bool:
-        """A stream that ended amid the reply, which a client sees by what is missing."""
-        return self.status == 200 and self.body.startswith("data: ") and "[DONE]" not in self.body and not self.error
+        """A stream that ended amid the reply, and whose client was told so."""
+        return self.status == 200 and "[DONE]" not in self.body and not self.error and self.transport_error.startswith("curl: ")
 
 
 class Clients:
@@ -98,7 +99,8 @@ class Clients:
         answers = []
         for file in self.machine.path(self.folder).glob("*.status"):
             body = file.with_suffix(".body")
-            answers.append(Answer(int(file.read_text()), body.read_text() if body.exists() else ""))
+            said = file.with_suffix(".error").read_text()
+            answers.append(Answer(int(file.read_text()), body.read_text() if body.exists() else "", said))
         return answers
 
 
