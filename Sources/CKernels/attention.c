@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "float16.h"
 #include "operations.h"
 
 void ck_rope_angles(const int32_t *positions, size_t rows, const float *frequencies, size_t half, float *cosines,
@@ -59,17 +60,21 @@ static void store_f16(const ck_kernels *kernels, const float *x, size_t n, uint1
 
 /// Returns the scale.
 static float store_i8(const float *x, size_t n, int8_t *cache, size_t step) {
-    float values[CK_MAX_HEAD], amax = 0;
-    int8_t quants[CK_MAX_HEAD];
+    float values[CK_MAX_HEAD];
+    uint32_t largest = 0;   // bits of the largest magnitude, as integers are compared many at once
     for (size_t d = 0; d < n; d++) {
         values[d] = clamped(x[d], 65504);   // as in F16: so scores are finite too
-        amax = fabsf(values[d]) > amax ? fabsf(values[d]) : amax;
+        const uint32_t magnitude = ck_bits_from_float(values[d]) & 0x7fffffff;
+        largest = magnitude > largest ? magnitude : largest;
     }
+    const float amax = ck_float_from_bits(largest);
     // Below 1e-30 the inverse would overflow; such a head is zero to any model.
-    const float inverse = amax >= 1e-30f ? 127 / amax : 0, shift = 12582912;
+    const float inverse = amax >= 1e-30f ? 127 / amax : 0;
+    int8_t quants[CK_MAX_HEAD];
     for (size_t d = 0; d < n; d++) {
-        const float shifted = values[d] * inverse + shift;   // 1.5 · 2^23: rounds to nearest even
-        quants[d] = (int8_t)(shifted - shift);
+        // Added to 1.5 · 2^23, it is rounded to nearest even and lies in the low bits.
+        const float shifted = values[d] * inverse + 12582912;
+        quants[d] = (int8_t)ck_bits_from_float(shifted);
     }
     for (size_t d = 0; d < n; d++) cache[d * step] = quants[d];
     return amax / 127;

@@ -120,6 +120,18 @@ struct AttentionKernelTests {
         }
     }
 
+    /// Scores far below the largest: their weights, which come near the smallest float, add nothing to the sum.
+    @Test(arguments: KVPrecision.allCases, allKernels.indices)
+    func farScoresCountNothing(precision: KVPrecision, set: Int) {
+        let cache = TestCache(precision, headDim: 64, seed: 13)
+        var random = SeededNumbers(14)
+        for _ in 0..<4 {
+            let q = random.floats(64, in: -30...30)
+            let out = cache.attend(set, q, positions: [95])
+            #expect(relativeError(out, cache.expected(q, position: 95)) < 2e-4)
+        }
+    }
+
     /// Queries share loads, never results; nor does what lies behind the last token count.
     @Test(arguments: KVPrecision.allCases, allKernels.indices)
     func queriesDoNotInfluenceEachOther(precision: KVPrecision, set: Int) {
