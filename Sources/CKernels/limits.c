@@ -1,5 +1,7 @@
 #include "limits.h"
 
+enum { LINE = 64 / sizeof(uint64_t), AHEAD = 2048 / sizeof(uint64_t) };
+
 typedef struct read_job {
     const uint64_t *words;
     size_t count, part;
@@ -10,7 +12,12 @@ static void read_part(void *context, size_t index) {
     const read_job *job = context;
     const size_t start = index * job->part, end = start + job->part < job->count ? start + job->part : job->count;
     uint64_t sum = 0;
-    for (size_t i = start; i < end; i++) sum ^= job->words[i];
+    // Some processors read faster what is asked for early, as the products do.
+    for (size_t i = start; i < end; i += LINE) {
+        __builtin_prefetch(job->words + i + AHEAD, 0, 2);
+        const size_t last = i + LINE < end ? i + LINE : end;
+        for (size_t j = i; j < last; j++) sum ^= job->words[j];
+    }
     job->sums[index] = sum;
 }
 
