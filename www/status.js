@@ -158,6 +158,7 @@ function showFacts({ build, model, workers, self_check }) {
       [say("结构", "Shape"), [model.architecture, `${model.layers} ${say("层", "layers")} × ${model.hidden_size}`].join(comma)],
       [say("参数", "Parameters"), `${(model.parameters / 1e6).toFixed(1)} ${say("百万", "million")}`],
       [say("权重", "Weights"), [model.weight_type, bytes(model.weight_bytes, 1).join(" ")].join(comma)],
+      [say("KV 缓存", "KV cache"), model.kv_precision],
       [say("训练过的角色", "Trained roles"), model.trained_roles?.join(comma) ?? say("未指明，全部可用", "not stated, all offered")],
       [say("上下文", "Context"), `${count(model.context_length)} ${say("词元", "tokens")}`],
     );

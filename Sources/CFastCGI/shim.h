@@ -12,7 +12,9 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 extern int accept4(int, struct sockaddr *, socklen_t *, int);
 extern int pthread_setname_np(pthread_t, const char *);
@@ -26,7 +28,19 @@ static inline int cf_unix_socket(void) { return socket(AF_UNIX, SOCK_STREAM | SO
 /// A pair of connected unix stream sockets, closed on exec; reads and writes of the first never block.
 static inline int cf_socket_pair(int pair[2]) {
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) return -1;
-    return fcntl(pair[0], F_SETFL, O_NONBLOCK);
+    if (fcntl(pair[0], F_SETFL, O_NONBLOCK) == 0) return 0;
+    close(pair[0]);
+    close(pair[1]);
+    return -1;
+}
+
+/// Raises the number of descriptors that the process may have to the most that it is allowed: a request takes three while it
+/// is read.
+static inline void cf_raise_descriptor_limit(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 /// A counter descriptor that a thread can poll on to be woken.

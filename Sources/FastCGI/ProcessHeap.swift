@@ -13,10 +13,12 @@ package enum ProcessHeap {
     private static let variable = "GLIBC_TUNABLES"
     private static let settings = "glibc.malloc.tcache_count=0:glibc.malloc.arena_max=1"
 
-    /// Call before anything else: it starts the program over, once, as the same process with the same arguments.
+    /// Call before anything else: it starts the program over, once, as the same process with the same arguments. Raises the
+    /// limit on descriptors as well.
     package static func settle() {
         restartWithSettings()
         cf_reserve_heap(reserveBytes)
+        cf_raise_descriptor_limit()
     }
 
     private static func restartWithSettings() {

@@ -47,8 +47,7 @@ final class Worker {
         handler(request, &writer)
         writer.endWatching()
         writer.flush()
-        if writer.hasFailed { shutdown(connection, Int32(SHUT_RDWR)) }  // else finishing waits seconds for the peer
-        isAnswered = true
+        isAnswered = !writer.hasFailed
     }
 
     /// Reads the request whole. libfcgi then writes its answer to the connection.
@@ -91,7 +90,11 @@ final class Worker {
     /// Ends the request and closes its connection, whatever state it is in.
     private func finish(_ connection: Int32, isAnswered: Bool) {
         let isRead = raw.pointee.ipcFd == connection
-        if raw.pointee.in != nil { FCGX_Finish_r(raw) }
+        if isRead, !isAnswered {
+            FCGX_Free(raw, 0)  // neither writes nor reads: the peer is to see that the answer is not whole
+        } else if raw.pointee.in != nil {
+            FCGX_Finish_r(raw)
+        }
         if isAnswered, raw.pointee.ipcFd == connection {
             // The byte that would tell the peer that the answer was cut off.
             recv(connection, buffer.baseAddress, buffer.count, Int32(MSG_DONTWAIT))

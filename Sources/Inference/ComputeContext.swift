@@ -54,7 +54,7 @@ package final class ComputeContext {
     }
 
     /// F32 weights come with a cache of the same precision.
-    static func kvPrecision(ofWeights type: String) -> KVPrecision { type == TensorType.f32.name ? .f32 : .f16 }
+    package static func kvPrecision(ofWeights type: String) -> KVPrecision { type == TensorType.f32.name ? .f32 : .f16 }
 
     /// Block `b` of the sequence holds its positions 32b..<32b+32. Blocks may be shared by sequences.
     package func setBlockTable(sequence: Int, blocks: some Collection<Int32>) {

@@ -36,7 +36,8 @@ final class KVCache {
         layerBlock = precision.bytes(ofBlock: configuration)
         let count = try Self.blockBytes(configuration, precision, blocks: blocks)
         let bytes = try Self.bytes(configuration, precision, blocks: blocks, maxSequences: maxSequences)
-        memory = try MemoryRegion(bytes: bytes, purpose: "a KV cache of \(blocks) blocks", toucher: pool)
+        let tokens = blocks * Self.blockTokens
+        memory = try MemoryRegion(bytes: bytes, purpose: "a KV cache of \(tokens) tokens", toucher: pool)
         var cursor = RegionCursor(memory)
         self.blocks = UnsafeMutableRawPointer(cursor.take(UInt8.self, count))
         tables = cursor.take(Int32.self, maxSequences * blocks)

@@ -1,6 +1,7 @@
 package import Inference
 package import ModelFiles
 import Roles
+package import Scheduling
 
 /// What runs, for the status page, the start of the log and `system_fingerprint`.
 package struct ModelSummary: Sendable {
@@ -13,8 +14,11 @@ package struct ModelSummary: Sendable {
     package let hiddenSize: Int
     package let contextLength: Int
     package let parameterCount: Int
+    /// How its keys and values are stored.
+    package let kvPrecision: KVPrecision
+    package let hasCoarseOutput: Bool
 
-    package init(file: ModelFile, model: Model) {
+    package init(file: ModelFile, model: Model, options: SchedulerOptions) {
         name = Self.name(of: file)
         architecture = model.configuration.architecture
         weightType = model.weightType
@@ -23,6 +27,8 @@ package struct ModelSummary: Sendable {
         hiddenSize = model.configuration.hiddenSize
         contextLength = model.configuration.contextLength
         parameterCount = file.tensors.values.reduce(0) { $0 + $1.elementCount }
+        kvPrecision = options.kvPrecision ?? ComputeContext.kvPrecision(ofWeights: weightType)
+        hasCoarseOutput = model.hasCoarseOutput
     }
 
     /// The last part of the model's path.
@@ -33,7 +39,7 @@ package struct ModelSummary: Sendable {
     /// Changes when the model or the program does: equal requests under the same value get equal answers (per CPU kind).
     var fingerprint: String {
         var hash: UInt64 = 0xcbf2_9ce4_8422_2325  // FNV-1a
-        for byte in "\(Build.version) \(name) \(weightType) \(weightBytes) \(parameterCount)".utf8 {
+        for byte in "\(Build.version) \(name) \(weightType) \(parameterCount) \(kvPrecision.rawValue)".utf8 {
             hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3
         }
         return "fp_" + String(hash, radix: 16)
@@ -45,7 +51,8 @@ package struct ModelSummary: Sendable {
             "name": .string(name), "architecture": .string(architecture.rawValue), "weight_type": .string(weightType),
             "weight_bytes": .integer(weightBytes), "parameters": .integer(parameterCount),
             "layers": .integer(layerCount), "hidden_size": .integer(hiddenSize),
-            "context_length": .integer(contextLength),
+            "context_length": .integer(contextLength), "kv_precision": .string(kvPrecision.rawValue),
+            "coarse_output": .bool(hasCoarseOutput),
             "trained_roles": trained.map { .array($0.names.map { .string($0) }) } ?? .null,
         ]
     }

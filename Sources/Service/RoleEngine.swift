@@ -42,7 +42,7 @@ package final class RoleEngine: Sendable {
             try Self.checkRoom(for: book, blocks: options.kvBlocks)
             current = Mutex(book)
             scheduler = try Scheduler(model: model, options: options, metrics: metrics)
-            summary = ModelSummary(file: file, model: model)
+            summary = ModelSummary(file: file, model: model, options: options)
         } catch {
             throw ServiceError("\(error)")
         }

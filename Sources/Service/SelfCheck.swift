@@ -101,7 +101,8 @@ final class SelfCheck: Sendable {
                 restart: false
             )
         case .otherModel, .otherProgram:
-            let why = recorded == nil ? "first start" : comparison == .otherModel ? "another model" : "another program"
+            let other = comparison == .otherModel ? "another model" : "another program or KV precision"
+            let why = recorded == nil ? "first start" : other
             do {
                 try golden.write(now)
                 logger.info("self-check: recorded", metadata: ["file": "\(golden.path)", "reason": "\(why)"])

@@ -125,9 +125,13 @@ package final class Server: ServiceLifecycle.Service {
         let metadata: Logger.Metadata = [
             "model": "\(summary.name)", "weight_type": "\(summary.weightType)",
             "weight_bytes": .stringConvertible(summary.weightBytes),
+            "kv_precision": "\(summary.kvPrecision.rawValue)",
             "memory_budget_bytes": .stringConvertible(budget.totalBytes), "canary": "\(findings)",
         ]
         logger.info("ready", metadata: metadata.merging(offer.logMetadata) { $1 })
+        if options.scheduler.coarseOutput, !summary.hasCoarseOutput {
+            logger.warning("--coarse-output changes nothing: the model's output matrix is as small itself")
+        }
         offer.warn(logger, model: engine.modelIdentity)
         try engine.pinPrefixes()
         logger.info("role prefixes filled")

@@ -86,7 +86,7 @@ struct BenchResult {
     var limit: Double
     var residentBytes: Int
 
-    static let header = "format  case                         tokens/s   (range)          of limit  RSS MB"
+    static let header = "format  case                              tokens/s   (range)            of limit  RSS MB"
 
     private var median: Double { rates[rates.count / 2] }
 
@@ -96,7 +96,7 @@ struct BenchResult {
         }
         let range = "(\(rates[0].oneDecimal)–\(rates[rates.count - 1].oneDecimal))"
         let share = limit > 0 ? "\((100 * median / limit).oneDecimal) %" : "–"
-        return padded(format, 8) + padded(subject.name, 29) + padded(median.oneDecimal, 11) + padded(range, 17)
+        return padded(format, 8) + padded(subject.name, 34) + padded(median.oneDecimal, 11) + padded(range, 19)
             + padded(share, 10) + "\(residentBytes / 1_000_000)"
     }
 

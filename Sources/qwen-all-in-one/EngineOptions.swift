@@ -35,12 +35,12 @@ struct EngineOptions: ParsableArguments {
     var schedulerOptions: SchedulerOptions {
         get throws {
             var options = SchedulerOptions()
-            guard (1...256).contains(threads ?? 1), (1...512).contains(maxSequences),
-                (256...1 << 29).contains(kvTokens)
-            else {
-                throw ValidationError(
-                    "--threads must be 1 to 256, --max-sequences 1 to 512, --kv-tokens 256 to \(1 << 29)."
-                )
+            let bounds = [
+                ("--threads", threads ?? 1, 1...256), ("--max-sequences", maxSequences, 1...512),
+                ("--kv-tokens", kvTokens, 256...1 << 29),
+            ]
+            for (name, value, range) in bounds where !range.contains(value) {
+                throw ValidationError("\(name) is \(value); it must be \(range.lowerBound) to \(range.upperBound).")
             }
             if let threads { options.threads = threads }
             options.kvBlocks = (kvTokens + 31) / 32

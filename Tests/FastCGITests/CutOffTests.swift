@@ -26,6 +26,25 @@ import Testing
         client.hangUp()
     }
 
+    /// A peer that takes nothing for too long gets no end that looks like one, and the worker serves on.
+    @Test func anAnswerThatIsGivenUpIsReset() throws {
+        let server = try TestServer(workers: 1, timeout: .milliseconds(200)) { request, writer in
+            guard request.path == "/large" else { return echo(request, &writer) }
+            writer.writeHead(status: 200, headers: [])
+            for _ in 0..<1_000 where !writer.hasFailed { writer.write([UInt8](repeating: 65, count: 10_000)) }
+        }
+        for _ in 0..<3 {
+            let stalled = try server.client
+            stalled.send(Records.request([("REQUEST_URI", "/large")]))
+            let other = try server.client
+            other.send(Records.request([("REQUEST_URI", "/other")]))
+            #expect(Records.standardOutput(other.readAll()).contains("/other"))
+            #expect(!stalled.endsWithoutReset())
+            stalled.hangUp()
+            other.hangUp()
+        }
+    }
+
     @Test func aRequestThatIsDroppedIsReset() throws {
         let server = try TestServer(timeout: .milliseconds(100), handler: echo)
         let client = try server.client

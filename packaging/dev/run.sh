@@ -84,8 +84,12 @@ stop_children() {
 # The line of a log that says why: the error's, else the last.
 reason() { grep -m 1 '^Error: ' "$1" 2>/dev/null || tail -n 1 "$1" 2>/dev/null; }
 
-# Stops what still runs and says which child failed, with the reason that its log gives.
-fail() { # what, log file
+# Stops what still runs and says which child failed, with the reason that its log gives; of one that a signal ended, which one.
+fail() { # what, log file, status
+    if [ "${3:-0}" -gt 128 ]; then
+        stop_children
+        die "$1: signal $(kill -l "$3") (log: $2)"
+    fi
     stop_children
     die "$1: $(reason "$2") (log: $2)"
 }
@@ -165,6 +169,7 @@ Logs:  $run/responder.log  $run/nginx-error.log
 Stop:  Ctrl-C
 TEXT
 
-wait -n "$responder" "$nginx" || true
-alive "$responder" || fail "The responder ended" "$run/responder.log"
-fail "nginx ended" "$run/nginx-error.log"
+status=0
+wait -n "$responder" "$nginx" || status=$?
+alive "$responder" || fail "The responder ended" "$run/responder.log" $status
+fail "nginx ended" "$run/nginx-error.log" $status
