@@ -23,7 +23,7 @@ package enum ConnectionError: Error, CustomStringConvertible {
 /// Reads a connection for libfcgi, which gets nothing that has not passed the `RecordFilter`: the guard looks ahead with
 /// MSG_PEEK and passes on what is in order through a pair of sockets.
 ///
-/// The request's last byte, the reserved one of its last record, stays unread until the answer is complete: a unix socket
+/// The request's last byte, the reserved one of its last record, stays unread until all of the answer is made: a unix socket
 /// that is closed with something unread resets the connection (net/unix/af_unix.c), also by the kernel when the process is
 /// killed. So the web server can tell an answer that was cut off from one that ended, which FastCGI over a connection that is
 /// merely closed does not let it.

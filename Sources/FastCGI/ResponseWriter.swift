@@ -16,6 +16,11 @@ package struct ResponseWriter: ~Copyable {
     /// True once the peer no longer takes bytes.
     package private(set) var hasFailed = false
 
+    /// What libfcgi's buffer holds of an answer beside the records around it, so that they leave in one write.
+    private static let onePieceBytes = pieceBytes - 128
+    private var queuedBytes = 0
+    private var isFlushed = false
+
     /// How long the peer may still keep the writer waiting.
     private var patience: Duration
 
@@ -56,8 +61,15 @@ package struct ResponseWriter: ~Copyable {
         write(Array(head.utf8))
     }
 
+    /// Whether nothing has been sent yet, and all of it will be at once, with the request's end.
+    private var isInOnePiece: Bool { !isFlushed && queuedBytes <= Self.onePieceBytes }
+
+    /// Sends what is queued, unless it can leave together with the request's end. False when the peer no longer takes bytes.
+    package mutating func finish() -> Bool { isInOnePiece ? !isClientGone() : flush() }
+
     /// Queues body bytes; libfcgi sends them when its 8 KiB are full or at `flush`.
     package mutating func write(_ bytes: [UInt8]) {
+        queuedBytes += bytes.count
         for start in stride(from: 0, to: bytes.count, by: Self.pieceBytes) where !hasFailed {
             let piece = bytes[start..<min(start + Self.pieceBytes, bytes.count)]
             timed { [out] in
@@ -71,6 +83,7 @@ package struct ResponseWriter: ~Copyable {
     /// Sends what is queued. False when the peer no longer takes bytes.
     @discardableResult
     package mutating func flush() -> Bool {
+        isFlushed = true
         if !hasFailed { timed { [out] in FCGX_FFlush(out) } }
         return !hasFailed
     }

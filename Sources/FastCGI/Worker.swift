@@ -46,8 +46,10 @@ final class Worker {
         var writer = ResponseWriter(out: output, descriptor: connection, watch: watch, patience: options.sendLimit)
         handler(request, &writer)
         writer.endWatching()
-        writer.flush()
-        isAnswered = !writer.hasFailed
+        // The byte that would tell the peer that the answer was cut off. One in one piece is still to be sent, by finish() together
+        // with the request's end: the web server has all of it, or nothing and asks another responder.
+        if !writer.hasFailed { recv(connection, buffer.baseAddress, buffer.count, Int32(MSG_DONTWAIT)) }
+        isAnswered = writer.finish()
     }
 
     /// Reads the request whole. libfcgi then writes its answer to the connection.
@@ -91,13 +93,9 @@ final class Worker {
     private func finish(_ connection: Int32, isAnswered: Bool) {
         let isRead = raw.pointee.ipcFd == connection
         if isRead, !isAnswered {
-            FCGX_Free(raw, 0)  // neither writes nor reads: the peer is to see that the answer is not whole
+            FCGX_Free(raw, 0)  // neither writes nor reads, so that the peer sees that the answer is not whole
         } else if raw.pointee.in != nil {
             FCGX_Finish_r(raw)
-        }
-        if isAnswered, raw.pointee.ipcFd == connection {
-            // The byte that would tell the peer that the answer was cut off.
-            recv(connection, buffer.baseAddress, buffer.count, Int32(MSG_DONTWAIT))
         }
         if raw.pointee.ipcFd >= 0 { close(raw.pointee.ipcFd) }
         if !isRead { close(connection) }

@@ -57,6 +57,8 @@ package protocol ResponseSink: ~Copyable {
     mutating func write(_ bytes: [UInt8])
     /// False once the client no longer takes bytes.
     @discardableResult mutating func flush() -> Bool
+    /// Nothing more will be written. False once the client no longer takes bytes.
+    mutating func finish() -> Bool
     func isClientGone() -> Bool
     /// Calls the action from another thread as soon as the client has gone, while the request is served.
     mutating func whenClientGone(_ action: @escaping @Sendable () -> Void)

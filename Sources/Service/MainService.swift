@@ -39,7 +39,7 @@ package struct MainService: Sendable {
         do throws(Interruption) {
             try dispatch(call, &record, &endpoint, &sink)
             // A client that left before its whole answer was written did not get it.
-            if !sink.flush() { throw .clientGone }
+            if !sink.finish() { throw .clientGone }
         } catch {
             switch error {
             case .clientGone:

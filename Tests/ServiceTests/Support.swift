@@ -37,6 +37,7 @@ struct Recorder: ResponseSink, ~Copyable {
     }
 
     mutating func flush() -> Bool { !isClientGone() }
+    mutating func finish() -> Bool { !isClientGone() }
     func isClientGone() -> Bool { writes.count >= leavesAfter || isGone() }
 
     func whenClientGone(_ action: @escaping @Sendable () -> Void) { onWatch?(action) }
