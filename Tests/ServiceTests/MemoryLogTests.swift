@@ -11,7 +11,11 @@ import Testing
     @Test func historySurvivesARestart() throws {
         let folder = try TemporaryFolder()
         let first = state(spacing: 1e-6)
-        for _ in 0..<3 { MemoryLog(state: first, folder: folder.path, logger: logger).take() }
+        // Times are kept to the millisecond, and two samples of the same one are one.
+        for _ in 0..<3 {
+            MemoryLog(state: first, folder: folder.path, logger: logger).take()
+            usleep(2_000)
+        }
         let second = state(spacing: 1e-6)
         let log = MemoryLog(state: second, folder: folder.path, logger: logger)
         log.resume()
