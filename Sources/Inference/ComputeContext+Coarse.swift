@@ -6,10 +6,10 @@ package import ModelFiles
 extension ComputeContext {
     package var hasCoarseOutput: Bool { model.hasCoarseOutput }
 
-    /// Coarse logits of several outputs, below `maxLogits`; read them with `logits(output:)`. Needs `hasCoarseOutput`.
+    /// Coarse logits of several outputs, below `maxLogits`; read them with `logits(output:)`. The exact ones where there is no
+    /// coarse output matrix.
     package func computeCoarseLogits(outputs: Range<Int>) {
-        guard let coarse = model.weights.coarseHead else { preconditionFailure("no coarse output matrix") }
-        computeLogits(outputs: outputs, with: coarse.matrix)
+        computeLogits(outputs: outputs, with: model.weights.coarseHead?.matrix ?? model.weights.lmHead.packed)
     }
 
     /// The tokens below `limit` whose exact logit may be at least that of `best`, `best` among them, ascending, with their
