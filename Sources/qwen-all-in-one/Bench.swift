@@ -88,7 +88,7 @@ struct BenchResult {
 
     static let header = "format  case                              tokens/s   (range)            of limit  RSS MB"
 
-    private var median: Double { rates[rates.count / 2] }
+    private var median: Double { (rates[(rates.count - 1) / 2] + rates[rates.count / 2]) / 2 }
 
     var row: String {
         func padded(_ text: String, _ width: Int) -> String {
