@@ -1,7 +1,6 @@
 """The mean of folders of weights:  python average.py FOLDER FOLDER... --out FOLDER
 
-Of the weights before and after a stage it keeps what the stage gains, and more of what they could do before; of runs
-that differ by their seed, what they agree on.
+Of runs that differ by their seed it keeps what they agree on.
 """
 import argparse
 import os

@@ -23,6 +23,10 @@ class Codec:
     def many(self, texts):
         return [e.ids for e in self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
 
+    def stream(self, docs):
+        """Running text: each document with its end, all of it supervised."""
+        return [(ids + [self.end_of_text], [True] * (len(ids) + 1)) for ids in self.many(docs)]
+
     def prefix(self, system):
         """A role's system block and the `<|im_start|>` of the first user turn: the same in all its examples."""
         return [self.start, *self.text("system\n" + system.strip("\n")), self.end, *self.newline, self.start]

@@ -14,15 +14,7 @@ HELD_OUT = {"htl_all": "hotel", "shopping": "shopping", "waimai": "takeaway"}
 HELD_OUT_SIZE = 500
 ROLES = ["sentiment", "chat", "triage", "offensive"]  # what the model is trained for
 FAR_SOURCES = {"laws", "fewclue-iflytek", "fewclue-csldcp", "fewclue-csl", "fewclue-bustm", "crosswoz", "kdconv"}
-MAX_REPLY = 60  # characters of a chat reply
 MAX_ELSEWHERE, ELSEWHERE_SIZE = 300, 500  # characters of a review in a chat; texts of each kind and label
-
-_UNWANTED = re.compile(
-    r"[A-Za-z]{4,}|https?|www\.|@|\d{5,}|微信|加我|电话|热线|QQ|qq|公众号|链接|点击"
-    r"|妈的|他妈|尼玛|傻逼|傻比|傻叉|卧槽|我操|我靠|妈蛋|混蛋|王八|去死|滚蛋|滚粗|鸡巴|婊|贱人|操你|做爱|约炮"
-    r"|我是.{0,6}(咨询师|医生|老师|人工客服|真人)|作为.{0,4}(咨询师|医生|过来人)|自杀|自残|自尽|轻生|不想活|想死"
-    r"|[\U0001F000-\U0001FFFF�]")
-_ENDS = ("。", "！", "？", "～", "~", "…")
 
 
 def role(name):
@@ -119,14 +111,14 @@ class HeldOutPrompt:
 
 # ---- documents
 
-def documents(data, share, seed=1):
-    """Texts for language-model pretraining, shuffled: the training reviews, and a share of each source of the corpus.
+def documents(data, share, seed=1, reviews=1):
+    """Texts for language modelling, shuffled: the training reviews, `reviews` times, and a share of each source of the corpus.
 
     Of dialogues and everyday text the share is `share`; of statutes, abstracts and records, far from the roles, a
     tenth of it.
     """
     rng = random.Random(seed)
-    docs = [row["text"] for row in split_reviews(data)[0]]
+    docs = reviews * [row["text"] for row in split_reviews(data)[0]]
     held = HeldOutPrompt([prompt for _, prompt in prompts()])
     for row in read_lines(data, "lm/corpus.jsonl.xz"):
         if rng.random() < share * (0.1 if row["src"] in FAR_SOURCES else 1):
@@ -188,13 +180,6 @@ def offensive(data, split):
     return [[row["text"][:limit], labels[1 - row["label"]]] for row in rows if row["split"] == split and row["text"]]
 
 
-def wanted(user, reply):
-    """True for a pair fit for a short warm chat."""
-    if not user or not reply or not 4 <= len(reply) <= MAX_REPLY or len(user) > 160 or not reply.endswith(_ENDS):
-        return False
-    return not _UNWANTED.search(reply) and not _UNWANTED.search(user)
-
-
 def written_dialogues():
     """The handwritten dialogues, each up to its first message without a reply; none that opens like a held-out prompt."""
     held = HeldOutPrompt([prompt for _, prompt in prompts()])
@@ -227,20 +212,3 @@ def elsewhere(data, seed=1):
     for kind in sorted(groups):
         out += [[text, replies[kind]] for text in rng.sample(groups[kind], min(ELSEWHERE_SIZE, len(groups[kind])))]
     return out
-
-
-def counselling_dialogues(data, most_turns=4):
-    """smile's dialogues in runs of at most `most_turns` successive turns whose replies are short enough."""
-    held = HeldOutPrompt([prompt for _, prompt in prompts()])
-    out, run, previous = [], [], None
-    for row in read_lines(data, "chat/pairs.jsonl.xz"):
-        if row["src"] != "smile":
-            continue
-        follows = previous is not None and row["turn"] == previous + 2
-        if run and (not follows or len(run) >= 2 * most_turns or not wanted(row["u"], row["a"])):
-            out.append(run)
-            run = []
-        if wanted(row["u"], row["a"]) and not (row["turn"] == 0 and held(row["u"])):
-            run = run + [row["u"], row["a"]]
-        previous = row["turn"]
-    return out + ([run] if run else [])

@@ -1,6 +1,6 @@
-"""Makes the data file of each stage:  python prepare.py --data DATA --out OUT [--vocab 6000] [--share 0.4]
+"""Makes the data file of each stage:  python prepare.py --data DATA --out OUT [--vocab 6000] [--share 1]
 
-OUT gets tokenizer/ (kept if it is there), pretrain.npz, roles.npz, refine.npz and heldout/, the reviews held out from training.
+OUT gets tokenizer/ (kept if it is there), pretrain.npz, roles.npz (for refine too) and heldout/, the reviews held out from training.
 """
 import argparse
 import os
@@ -17,8 +17,8 @@ def main():
     p.add_argument("--data", required=True)
     p.add_argument("--out", required=True)
     p.add_argument("--vocab", type=int, default=6000)
-    p.add_argument("--share", type=float, default=0.4, help="share of the corpus that pretraining draws on")
-    p.add_argument("--only", choices=["pretrain", "roles", "refine"], help="make this file alone")
+    p.add_argument("--share", type=float, default=1.0, help="share of the corpus that pretraining draws on")
+    p.add_argument("--only", choices=["pretrain", "roles"], help="make this file alone")
     args = p.parse_args()
     tokenizer = os.path.join(args.out, "tokenizer")
     if not os.path.exists(tokenizer):
@@ -26,23 +26,13 @@ def main():
                         "--vocab", str(args.vocab)], check=True)
     codec = Codec(os.path.join(tokenizer, "tokenizer.json"))
     if args.only in (None, "pretrain"):
-        docs = codec.many(corpus.documents(args.data, args.share))
-        stream = [(ids + [codec.end_of_text], [True] * (len(ids) + 1)) for ids in docs]
-        write(os.path.join(args.out, "pretrain.npz"), {"text": ([], stream)})
+        write(os.path.join(args.out, "pretrain.npz"), {"text": ([], codec.stream(corpus.documents(args.data, args.share)))})
     prefix = {name: codec.prefix(corpus.role(name)["system"]) for name in corpus.ROLES}
     if args.only in (None, "roles"):
-        written, counselling = corpus.written_dialogues(), corpus.counselling_dialogues(args.data)
-        write(os.path.join(args.out, "roles.npz"), {
-            "sentiment": (prefix["sentiment"], codec.examples(corpus.sentiment(args.data))),
-            "everyday": (prefix["sentiment"], codec.examples(corpus.everyday())),
-            "chat": (prefix["chat"], codec.examples(written)),
-            "counselling": (prefix["chat"], codec.examples(counselling)),
-            "triage": (prefix["triage"], codec.examples(corpus.triage())),
-            "offensive": (prefix["offensive"], codec.examples(corpus.offensive(args.data, "train")))})
-    if args.only in (None, "refine"):
         labels, soft = corpus.role("sentiment")["output"]["labels"], teacher.soft_reviews(args.data)
         yes, no = (codec.text(label)[0] for label in labels)
-        write(os.path.join(args.out, "refine.npz"), {
+        write(os.path.join(args.out, "roles.npz"), {
+            "text": ([], codec.stream(corpus.documents(args.data, 0.4 * args.share, seed=2, reviews=2))),
             "sentiment": (prefix["sentiment"], codec.examples([[text, labels[p < 0.5]] for text, p in soft]),
                           [(max(p, 1 - p), yes if p < 0.5 else no) for _, p in soft]),
             "everyday": (prefix["sentiment"], codec.examples(corpus.balanced(corpus.everyday()))),

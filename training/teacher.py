@@ -16,8 +16,8 @@ import corpus
 
 FOLDS = 5
 READ = 256  # characters of a review that the regression learns from
-MIXED = {"chn_train", "epr_train_dev", "htl_all"}  # few rows, of hotels, books and computers: each comes twice
-OWN, JUDGED = 3.0, 0.5  # log-odds of a label of the data; weight of the regression's log-odds
+MIXED = {"chn_train", "epr_train_dev"}  # few rows, of hotels, books and computers: each comes twice
+OWN, JUDGED = 3.0, 0.5  # log-odds of a label of the data, less its source's; weight of the regression's log-odds
 PART_OWN, PART_JUDGED = 1.5, 0.8  # the same for a part that doesn't begin with the review
 
 
@@ -45,8 +45,9 @@ def regressions(rows):
 def soft_reviews(data, seed=1):
     """Reviews and parts of reviews as [(text, probability of 正面)].
 
-    Each review's beginning, as the role cuts it; a part of each that is longer than that or of few of its kind; and of
-    each source's rarer label, parts until there are as many of both or four of each review.
+    Each review's beginning, as the role cuts it, and a part of each that is longer than that or of few of its kind. The
+    log-odds of 正面 in a source are taken off those of its reviews: where a text comes from shall say nothing about its
+    label. (Copies of the rarer label don't do that: they are learned by heart.)
     """
     rows, rng, limit = corpus.split_reviews(data)[0], random.Random(seed), corpus.role("sentiment")["input"]["max_characters"]
     vectorizer, folds, models = regressions(rows)
@@ -55,11 +56,8 @@ def soft_reviews(data, seed=1):
         counts.setdefault(row["src"], [0, 0])[row["label"]] += 1
     out, owners = [], []
     for i, row in enumerate(rows):
-        mine, other = counts[row["src"]][row["label"]], counts[row["src"]][1 - row["label"]]
-        copies = min(4.0, max(1.0, other / mine)) * (2 if row["src"] in MIXED else 1)
-        copies = int(copies) + (rng.random() < copies % 1)
-        copies += len(row["text"]) > limit
-        out += [(row["text"][:limit], True)] + [part(row["text"], rng, limit) for _ in range(copies - 1)]
+        copies = 2 if row["src"] in MIXED or len(row["text"]) > limit else 1
+        out += [part(row["text"], rng, limit) if n else (row["text"][:limit], True) for n in range(copies)]
         owners += [i] * copies
     features, judged = vectorizer.transform([text for text, _ in out]), numpy.zeros(len(out))
     owners = numpy.array(owners)
@@ -69,6 +67,7 @@ def soft_reviews(data, seed=1):
     soft = []
     for (text, whole), owner, odds in zip(out, owners, judged):
         own, weight = (OWN, JUDGED) if whole else (PART_OWN, PART_JUDGED)
-        odds = weight * odds + (own if rows[owner]["label"] else -own)
+        no, yes = counts[rows[owner]["src"]]
+        odds = weight * odds + (own if rows[owner]["label"] else -own) - math.log(yes / no)
         soft.append((text, 1 / (1 + math.exp(-max(-4.0, min(4.0, odds))))))
     return soft

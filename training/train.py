@@ -1,7 +1,7 @@
-"""Trains one stage:  python train.py pretrain|roles|polish|refine --data FILE.npz --out FOLDER [--init FOLDER] [--minutes 25]
+"""Trains one stage:  python train.py pretrain|roles|refine --data FILE.npz --out FOLDER [--init FOLDER] [--minutes 25]
 
-`pretrain` is language modelling on running text; `roles` is one mixture of the roles' own prompts, from the weights of
---init; `polish` is another one with more sentiment, at lower rates. FOLDER gets checkpoint.pt (a stopped run resumes from
+`pretrain` is language modelling on running text; `roles` is one mixture of that and of the roles' own prompts, from the
+weights of --init; `refine` is the roles' prompts alone, at lower rates. FOLDER gets checkpoint.pt (a stopped run resumes from
 it) and the weights in files of at most 15 MB. The schedule is a number of tokens; with --minutes it is cut to that much
 time, and progress is the larger of the two.
 """
@@ -22,10 +22,8 @@ from weights import load_weights, save_weights
 # Shares of a stage's tokens by kind, at its start and at its end; between, they change linearly.
 MIXTURES = {
     "pretrain": {"text": (1, 1)},
-    "roles": {"sentiment": (0.46, 0.42), "everyday": (0.06, 0.12), "chat": (0.20, 0.36), "counselling": (0.18, 0.0),
-              "triage": (0.03, 0.03), "offensive": (0.07, 0.07)},
-    "polish": {"sentiment": (0.54, 0.50), "everyday": (0.20, 0.20), "chat": (0.16, 0.20), "triage": (0.03, 0.03),
-               "offensive": (0.07, 0.07)},
+    "roles": {"text": (0.40, 0.04), "sentiment": (0.34, 0.54), "everyday": (0.06, 0.09), "chat": (0.12, 0.18),
+              "elsewhere": (0.03, 0.06), "triage": (0.01, 0.02), "offensive": (0.04, 0.07)},
     "refine": {"sentiment": (0.57, 0.57), "everyday": (0.11, 0.11), "chat": (0.17, 0.17), "elsewhere": (0.08, 0.08),
                "triage": (0.02, 0.02), "offensive": (0.05, 0.05)},
 }
@@ -44,10 +42,10 @@ def arguments():
     p.add_argument("--heads", type=int, default=4)
     p.add_argument("--kv-heads", type=int, default=1)
     p.add_argument("--context", type=int, default=2048, help="positions the model promises")
-    p.add_argument("--tokens", type=float, default=20e6, help="length of the schedule")
+    p.add_argument("--tokens", type=float, default=1e12, help="length of the schedule, where --minutes does not end it before")
     p.add_argument("--minutes", type=float, default=0, help="0: by tokens alone")
     p.add_argument("--batch", type=int, default=2048, help="tokens of one batch, all of one kind")
-    p.add_argument("--batches", type=int, default=2, help="batches a step")
+    p.add_argument("--batches", type=int, default=4, help="batches a step")
     p.add_argument("--matrix-lr", type=float, default=0.02)
     p.add_argument("--other-lr", type=float, default=0.003)
     p.add_argument("--decay", type=float, default=0.7, help="share of the run in which the rates fall")
