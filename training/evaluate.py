@@ -65,7 +65,7 @@ def main():
                               ("triage", "triage", corpus.read_tsv(corpus.handwritten("heldout-triage.tsv")))):
         given = classify(model, codec, role, [text for _, text in pairs])
         print(f"{name}: accuracy {sum(a == b for a, (b, _) in zip(given, pairs)) / len(pairs):.4f}")
-    for messages in PROMPTS + [[prompt] for _, prompt in corpus.prompts()[::max(1, 240 // max(1, args.prompts))]
+    for messages in PROMPTS + [[prompt] for _, prompt in corpus.prompts()[::max(1, len(corpus.prompts()) // max(1, args.prompts))]
                                if args.prompts]:
         print(f"{' / '.join(messages)} → {reply(model, codec, messages)}")
 

@@ -24,6 +24,11 @@ def main():
     if not os.path.exists(tokenizer):
         subprocess.run([sys.executable, os.path.join(corpus.HERE, "tokenizer.py"), "--data", args.data, "--out", tokenizer,
                         "--vocab", str(args.vocab)], check=True)
+    os.makedirs(os.path.join(args.out, "heldout"), exist_ok=True)
+    for name, rows in corpus.split_reviews(args.data)[1].items():
+        with open(os.path.join(args.out, "heldout", name + ".tsv"), "w", encoding="utf-8") as f:
+            f.write("label\ttext_a\n")
+            f.writelines(f"{label}\t{' '.join(text.split())}\n" for label, text in rows)
     codec = Codec(os.path.join(tokenizer, "tokenizer.json"))
     if args.only in (None, "pretrain"):
         write(os.path.join(args.out, "pretrain.npz"), {"text": ([], codec.stream(corpus.documents(args.data, args.share)))})
@@ -40,15 +45,12 @@ def main():
             "elsewhere": (prefix["chat"], codec.examples(corpus.elsewhere(args.data))),
             "triage": (prefix["triage"], codec.examples(corpus.triage())),
             "offensive": (prefix["offensive"], codec.examples(corpus.offensive(args.data, "train")))})
-    os.makedirs(os.path.join(args.out, "heldout"), exist_ok=True)
-    for name, rows in corpus.split_reviews(args.data)[1].items():
-        with open(os.path.join(args.out, "heldout", name + ".tsv"), "w", encoding="utf-8") as f:
-            f.write("label\ttext_a\n")
-            f.writelines(f"{label}\t{' '.join(text.split())}\n" for label, text in rows)
 
 
 def write(path, kinds):
-    save_stage(path, kinds)
+    # Whole or not at all: what is there is taken as done by the next start.
+    save_stage(path + ".new.npz", kinds)
+    os.replace(path + ".new.npz", path)
     print(f"{path}: {os.path.getsize(path) / 1e6:.1f} MB")
     for name, (_, examples, *_) in kinds.items():
         print(f"  {name}: {len(examples):,} examples, {sum(len(ids) for ids, _ in examples):,} tokens")

@@ -42,7 +42,7 @@ def arguments():
     p.add_argument("--heads", type=int, default=4)
     p.add_argument("--kv-heads", type=int, default=1)
     p.add_argument("--context", type=int, default=2048, help="positions the model promises")
-    p.add_argument("--tokens", type=float, default=1e12, help="length of the schedule, where --minutes does not end it before")
+    p.add_argument("--tokens", type=float, default=0, help="length of the schedule; 0: by time alone")
     p.add_argument("--minutes", type=float, default=0, help="0: by tokens alone")
     p.add_argument("--batch", type=int, default=2048, help="tokens of one batch, all of one kind")
     p.add_argument("--batches", type=int, default=4, help="batches a step")
@@ -57,7 +57,11 @@ def arguments():
     p.add_argument("--processes", type=int, default=2, help="each takes its part of a step's batches")
     p.add_argument("--threads", type=int, default=1, help="of each process")
     p.add_argument("--seed", type=int, default=1)
-    return p.parse_args()
+    args = p.parse_args()
+    if not args.minutes and not args.tokens:
+        p.error("how long? give --minutes, --tokens or both")
+    args.tokens = args.tokens or float("inf")
+    return args
 
 
 class Feed:

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Trains the starter model from the data folder and checks the export:
 #   training/train.sh DATA OUT [minutes of pretraining] [minutes of roles] [minutes of refine] [option of train.py…]
+# Minutes are those of a machine with BF16 products and --bf16; double them without.
 # Needs Python 3.10 or newer with training/requirements.txt. Stopped and started again, it resumes.
 set -eu
 here=$(dirname "$0")
