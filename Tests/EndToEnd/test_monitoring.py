@@ -1,5 +1,6 @@
 """packaging/prometheus and packaging/grafana against a real Prometheus that scrapes two responders behind one nginx."""
 
+import itertools
 import json
 import os
 import re
@@ -93,9 +94,12 @@ def observed(prometheus, front):
     wanted = {(rule["name"], instance) for rule in prometheus.rules("recording") for instance in (FIRST, SECOND)}
     assert len(wanted) > 20
 
+    # New ones each time: a conversation goes to one responder, and a few of them may all go to the same.
+    conversations = itertools.count()
+
     def all_there() -> bool:
         with front.client() as client:
-            for conversation in range(4):
+            for conversation in itertools.islice(conversations, 4):
                 client.post("/v1/classify", json={"model": "sentiment", "input": "味道很好"}).raise_for_status()
                 body = {"model": "chat", "messages": [{"role": "user", "content": "今天有点累"}]}
                 headers = {"X-Conversation-Id": str(conversation)}

@@ -245,7 +245,10 @@ def test_status_page(page, server):
 
         def talk():
             while not over.is_set():
-                assert client.post("/v1/chat/completions", json=chat).status_code == 200
+                status = client.post("/v1/chat/completions", json=chat).status_code
+                assert status in (200, 429)
+                if status == 429:  # a fast machine answers more of them a second than nginx lets one address ask
+                    over.wait(0.2)
 
         talking = pool.submit(talk)
         try:
