@@ -130,20 +130,6 @@ def documents(data, share, seed=1, reviews=1):
 
 # ---- the roles' examples: lists of messages, user first, in turn; every answer is supervised
 
-def sentiment(data):
-    """Reviews, as [text, label]. Within a source, those of the rarer label come up to four times, until there are as
-    many of both: what a text is about must not speak for a label."""
-    labels, limit = role("sentiment")["output"]["labels"], role("sentiment")["input"]["max_characters"]
-    names, groups = (labels[1], labels[0]), {}  # the data says 0 for 负面, 1 for 正面
-    for row in split_reviews(data)[0]:
-        groups.setdefault(row["src"], ([], []))[row["label"]].append([row["text"][:limit], names[row["label"]]])
-    out = []
-    for pair in groups.values():
-        most = max(len(rows) for rows in pair)
-        out += [row for rows in pair for row in (4 * rows)[:max(len(rows), min(most, 4 * len(rows)))]]
-    return out
-
-
 def everyday():
     """Short everyday sentences: those written for it, four times, and the labelled messages of the dialogues."""
     written = {text: label for label, text in read_tsv(handwritten("everyday.tsv"))}

@@ -2,8 +2,7 @@
 
 `pretrain` is language modelling on running text; `roles` is one mixture of that and of the roles' own prompts, from the
 weights of --init; `refine` is the roles' prompts alone, at lower rates. FOLDER gets checkpoint.pt (a stopped run resumes from
-it) and the weights in files of at most 15 MB. The schedule is a number of tokens; with --minutes it is cut to that much
-time, and progress is the larger of the two.
+it) and the weights in files of at most 15 MB. The schedule is --minutes, --tokens or what of both ends first.
 """
 import argparse
 import os
@@ -74,6 +73,8 @@ class Feed:
         for name in self.mixture:
             self.taken.setdefault(name, 0)
             self.owed.setdefault(name, 0.0)
+        if missing := [name for name in self.mixture if name not in self.kinds]:
+            sys.exit(f"{args.data} has no {', '.join(missing)}: make it anew with prepare.py")
         self.sources = {}
         for name in self.mixture:
             kind = self.kinds[name]
